@@ -1,0 +1,30 @@
+"""The textbook: every function of PyTorch that we have a rule for, family by family.
+
+A rule has the signature of the function it speaks for, so Python itself binds the arguments. It returns the output (a
+shape, which takes the first tensor's dtype, or meta tensors made with :func:`empty`) and the bound formula of the work,
+or None where there is none. ``PARAMETERS`` gives the formula of what a rule's parameters must hold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from inspector.rules import convolution, elementwise, linear, view
+from inspector.rules.common import ValuesNeeded, empty
+from inspector.rules.passive import PASSIVE
+
+if TYPE_CHECKING:
+    from inspector.rules.common import Rule
+
+__all__ = ["PARAMETERS", "PASSIVE", "RULES", "TABLES", "ValuesNeeded", "empty", "register"]
+
+_FAMILIES = (convolution, linear, elementwise, view)
+
+#: Family -> its table, callable -> rule.
+TABLES: dict[str, dict[Any, Rule]] = {family.__name__.rpartition(".")[2]: family.RULES for family in _FAMILIES}
+#: The one table that a trace looks into.
+RULES: dict[Any, Rule] = {function: rule for table in TABLES.values() for function, rule in table.items()}
+#: Rule -> the formula of the parameters that its call uses, with the rule's own arguments.
+PARAMETERS: dict[Rule, Any] = {
+    rule: formula for family in _FAMILIES for rule, formula in getattr(family, "PARAMETERS", {}).items()
+}

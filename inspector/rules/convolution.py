@@ -1,0 +1,168 @@
+"""Convolutions, also transposed.
+
+Sources: PyTorch documentation of ``Conv2d`` and ``ConvTranspose2d``; Dumoulin & Visin 2016, arXiv 1603.07285.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from inspector import geometry
+from inspector.errors import ShapeError
+from inspector.formula import Formula
+from inspector.rules.common import Rule, spread
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from inspector.formula import BoundFormula
+    from inspector.rules.common import Outcome
+
+KERNEL = {1: ("K",), 2: ("K_h", "K_w"), 3: ("K_d", "K_h", "K_w")}
+INPUT = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
+OUTPUT = {1: ("L_out",), 2: ("H_out", "W_out"), 3: ("D_out", "H_out", "W_out")}
+
+_SOURCE = "torch.nn.Conv{0}d; Dumoulin & Visin 2016, arXiv 1603.07285"
+#: Every output pixel of every filter multiplies and adds one kernel.
+MACS = {
+    n: Formula(f"N*C_out*(C_in//G)*{'*'.join(KERNEL[n] + OUTPUT[n])}", source=_SOURCE.format(n))
+    for n in KERNEL
+}
+#: Every input pixel of every channel is spread through one kernel.
+TRANSPOSED_MACS = {
+    n: Formula(
+        f"N*C_in*(C_out//G)*{'*'.join(KERNEL[n] + INPUT[n])}",
+        source=f"torch.nn.ConvTranspose{n}d; Dumoulin & Visin 2016, arXiv 1603.07285",
+    )
+    for n in KERNEL
+}
+PARAMS = {
+    n: Formula(f"C_out*(C_in//G*{'*'.join(KERNEL[n])} + b)", counts="params", source=_SOURCE.format(n)) for n in KERNEL
+}
+
+
+TRANSPOSED_PARAMS = {
+    n: Formula(
+        f"C_in*(C_out//G)*{'*'.join(KERNEL[n])} + C_out*b", counts="params", source=f"torch.nn.ConvTranspose{n}d"
+    )
+    for n in KERNEL
+}
+
+
+def per_axis(value: Any, rank: int) -> tuple[Any, ...]:
+    """One number for each axis of the window."""
+    if isinstance(value, (tuple, list)):
+        return tuple(value) if len(value) == rank else tuple(value) * rank
+    return (value,) * rank
+
+
+def _channels(x: Tensor, weight: Tensor, rank: int, expected: Any) -> Any:
+    """Batch size of ``x``, after its rank and channels are held against the weight; 1 for an unbatched input."""
+    if x.dim() not in (rank + 1, rank + 2):
+        raise ShapeError(
+            f"a {rank}-D convolution takes [N, C, {', '.join(INPUT[rank])}] or the same without N, got {list(x.shape)}"
+        )
+    if x.shape[-rank - 1] != expected:
+        raise ShapeError(
+            f"the weight {list(weight.shape)} takes {expected} channels, the input {list(x.shape)} has {x.shape[-rank - 1]}"
+        )
+    return x.shape[0] if x.dim() == rank + 2 else 1
+
+
+def _result(x: Tensor, rank: int, channels: Any, sizes: list[Any]) -> tuple[Any, ...]:
+    for size in sizes:
+        if size <= 0:
+            raise ShapeError(f"the kernel is larger than the padded input {list(x.shape)}: the output would be {sizes}")
+    return (*x.shape[: -rank - 1], channels, *sizes)
+
+
+def convolution(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Outcome:
+    """F.conv1d, conv2d, conv3d: input (N, C_in, *size) and weight (C_out, C_in/G, *kernel) give (N, C_out, *out)."""
+    C_out, depth, *kernel = weight.shape
+    rank = len(kernel)
+    stride, dilation = per_axis(stride, rank), per_axis(dilation, rank)
+    if isinstance(padding, str):
+        paddings = [sum(geometry.same_padding(k, d)) if padding == "same" else 0 for k, d in zip(kernel, dilation, strict=True)]
+    else:
+        paddings = [2 * p for p in per_axis(padding, rank)]
+    N = _channels(input, weight, rank, depth * groups)
+    sizes = [
+        geometry.output_size(i, k, s, p, d)
+        for i, k, s, p, d in zip(input.shape[-rank:], kernel, stride, paddings, dilation, strict=True)
+    ]
+    formula = MACS[rank](
+        N=N, C_out=C_out, C_in=depth * groups, G=groups, **dict(zip(KERNEL[rank] + OUTPUT[rank], kernel + sizes, strict=True))
+    )
+    return _result(input, rank, C_out, sizes), formula
+
+
+def transposed_convolution(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Outcome:
+    """F.conv_transpose1d/2d/3d: input (N, C_in, *size) and weight (C_in, C_out/G, *kernel) give (N, C_out, *out)."""
+    C_in, depth, *kernel = weight.shape
+    rank = len(kernel)
+    N = _channels(input, weight, rank, C_in)
+    inputs = list(input.shape[-rank:])
+    sizes = [
+        geometry.transposed_output_size(i, k, s, 2 * p, o, d)
+        for i, k, s, p, o, d in zip(
+            inputs,
+            kernel,
+            *(per_axis(value, rank) for value in (stride, padding, output_padding, dilation)),
+            strict=True,
+        )
+    ]
+    formula = TRANSPOSED_MACS[rank](
+        N=N, C_in=C_in, C_out=depth * groups, G=groups, **dict(zip(KERNEL[rank] + INPUT[rank], kernel + inputs, strict=True))
+    )
+    return _result(input, rank, depth * groups, sizes), formula
+
+
+def convolution_params(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, groups: int = 1, **kwargs: Any
+) -> BoundFormula:
+    """Each of C_out filters has one weight for each tap of its C_in/G channels, and a bias."""
+    C_out, depth, *kernel = weight.shape
+    groups = args[3] if len(args) > 3 else groups
+    rank = len(kernel)
+    return PARAMS[rank](
+        C_out=C_out, C_in=depth * groups, G=groups, b=int(bias is not None), **dict(zip(KERNEL[rank], kernel, strict=True))
+    )
+
+
+def transposed_convolution_params(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, groups: int = 1, **kwargs: Any
+) -> BoundFormula:
+    """The weight of the forward convolution that it transposes, and a bias for each output channel."""
+    C_in, depth, *kernel = weight.shape
+    groups = args[3] if len(args) > 3 else groups
+    rank = len(kernel)
+    return TRANSPOSED_PARAMS[rank](
+        C_in=C_in, C_out=depth * groups, G=groups, b=int(bias is not None), **dict(zip(KERNEL[rank], kernel, strict=True))
+    )
+
+
+RULES: dict[Any, Rule] = {
+    **spread("conv1d conv2d conv3d", convolution),
+    **spread("conv_transpose1d conv_transpose2d conv_transpose3d", transposed_convolution),
+}
+PARAMETERS: dict[Rule, Any] = {
+    convolution: convolution_params,
+    transposed_convolution: transposed_convolution_params,
+}

@@ -1,0 +1,110 @@
+"""Matrix products: linear, mm, bmm, matmul, addmm, bilinear, einsum.
+
+A product of (M × Q) by (Q × P) multiplies and adds M·Q·P times.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from inspector.errors import ShapeError
+from inspector.formula import Formula
+from inspector.rules.common import Rule, broadcast, empty, product, spread
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from inspector.formula import BoundFormula
+    from inspector.rules.common import Outcome
+
+LINEAR_MACS = Formula("N*F_in*F_out", source="torch.nn.Linear: y = xAᵀ + b; N is the product of all leading axes")
+LINEAR_PARAMS = Formula("F_out*(F_in + b)", counts="params", source="torch.nn.Linear")
+MATMUL_MACS = Formula("N*M*Q*P", source="torch.matmul: N products of (M × Q) by (Q × P)")
+BILINEAR_MACS = Formula(
+    "N*F_1*F_out*(F_2 + 1)",
+    source="torch.nn.Bilinear: x₁ᵀAx₂, N·F_1·F_2·F_out for Ax₂ and N·F_1·F_out for x₁ᵀ of it, as PyTorch's kernel multiplies",
+)
+BILINEAR_PARAMS = Formula("F_out*(F_1*F_2 + b)", counts="params", source="torch.nn.Bilinear")
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Outcome:
+    """F.linear: (*, F_in) by a weight (F_out, F_in) gives (*, F_out)."""
+    shape = input.shape
+    if weight.dim() == 1:  # one output feature without its axis: a vector product
+        F_in, F_out, result = weight.shape[0], 1, shape[:-1]
+    else:
+        F_out, F_in = weight.shape
+        result = (*shape[:-1], F_out)
+    if not shape or shape[-1] != F_in:
+        raise ShapeError(f"the weight {list(weight.shape)} takes {F_in} features, the input {list(shape)} has {shape[-1] if shape else 'none'}")
+    return result, LINEAR_MACS(N=product(shape[:-1]), F_in=F_in, F_out=F_out)
+
+
+def linear_params(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> BoundFormula:
+    """One weight for each pair of features, and a bias for each output feature."""
+    F_out, F_in = weight.shape if weight.dim() == 2 else (1, weight.shape[0])
+    return LINEAR_PARAMS(F_out=F_out, F_in=F_in, b=int(bias is not None))
+
+
+def matmul(input: Tensor, other: Tensor) -> Outcome:
+    """torch.matmul, mm, bmm, mv, dot: leading axes broadcast, vectors count as one row or one column."""
+    left, right = input.shape, other.shape
+    if not left or not right:
+        raise ShapeError(f"matmul takes tensors with at least one axis, got {list(left)} and {list(right)}")
+    M, Q = left[-2:] if len(left) > 1 else (1, left[0])
+    inner, P = right[-2:] if len(right) > 1 else (right[0], 1)
+    if Q != inner:
+        raise ShapeError(f"inner sizes differ: {list(left)} by {list(right)}, {Q} against {inner}")
+    lead = broadcast(left[:-2], right[:-2]) if len(left) > 2 or len(right) > 2 else ()
+    result = lead + ((M,) if len(left) > 1 else ()) + ((P,) if len(right) > 1 else ())
+    return result, MATMUL_MACS(N=product(lead), M=M, Q=Q, P=P)
+
+
+def _reversed(input: Tensor, other: Tensor) -> Outcome:
+    """``other @ input`` arrives as ``Tensor.__rmatmul__(input, other)``."""
+    return matmul(other, input)
+
+
+def add_matmul(input: Tensor, left: Tensor, right: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Outcome:
+    """torch.addmm, addmv, baddbmm: β·input + α·(left @ right)."""
+    shape, formula = matmul(left, right)
+    return empty(broadcast(input.shape, shape), left.dtype), formula
+
+
+def add_batched_matmul(input: Tensor, left: Tensor, right: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Outcome:
+    """torch.addbmm: the batch of products is summed."""
+    shape, formula = matmul(left, right)
+    return empty(broadcast(input.shape, shape[1:]), left.dtype), formula
+
+
+def outer(input: Tensor, vec2: Tensor) -> Outcome:
+    """torch.outer, ger: (M,) by (P,) gives (M, P)."""
+    M, P = input.shape[0], vec2.shape[0]
+    return (M, P), None
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Outcome:
+    """F.bilinear: (*, F_1), (*, F_2) and a weight (F_out, F_1, F_2) give (*, F_out)."""
+    F_out, F_1, F_2 = weight.shape
+    if input1.shape[-1] != F_1 or input2.shape[-1] != F_2:
+        raise ShapeError(f"the weight {list(weight.shape)} does not fit {list(input1.shape)} and {list(input2.shape)}")
+    lead = input1.shape[:-1]
+    return (*lead, F_out), BILINEAR_MACS(N=product(lead), F_1=F_1, F_2=F_2, F_out=F_out)
+
+
+def bilinear_params(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> BoundFormula:
+    """One weight for each pair of input features and each output, and a bias."""
+    F_out, F_1, F_2 = weight.shape
+    return BILINEAR_PARAMS(F_out=F_out, F_1=F_1, F_2=F_2, b=int(bias is not None))
+
+
+RULES: dict[Any, Rule] = {
+    **spread("linear", linear),
+    **spread("matmul mm bmm mv dot inner vdot __matmul__", matmul),
+    **spread("__rmatmul__", _reversed),
+    **spread("addmm addmv baddbmm", add_matmul),
+    **spread("addbmm", add_batched_matmul),
+    **spread("outer ger", outer),
+    **spread("bilinear", bilinear),
+}
+PARAMETERS: dict[Rule, Any] = {linear: linear_params, bilinear: bilinear_params}
