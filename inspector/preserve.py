@@ -1,0 +1,144 @@
+"""Leaves a model as it was found, also where a forward raises."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inspector.errors import InspectionError
+
+#: Containers whose contents are put back; a module's parameters, buffers, submodules and hooks live in such.
+_CONTAINERS = {dict, OrderedDict, list, set}
+#: Parameters together larger than this are not copied beforehand.
+_COPIED_BYTES = 2 * 2**30
+
+
+@contextmanager
+def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
+    """Put back, on leaving, what a forward of ``model`` may change.
+
+    Always: attributes of every module (mode, hooks, registered tensors and modules, plain attributes and the contents of
+    lists and dicts among them) and the states of the random generators. With ``values`` also the contents of buffers,
+    parameters and tensors held as attributes, ``grad`` and ``requires_grad``; a run on twins without memory does not need that.
+
+    What lies deeper, inside an object that a module holds, is not reached.
+
+    Raises:
+        InspectionError: the forward wrote into parameters that were too large to copy beforehand.
+    """
+    modules = list(model.modules())
+    attributes = [(state := module.__dict__, state.copy()) for module in modules]
+    contents = [
+        (item, item.copy()) for state, _ in attributes for item in state.values() if type(item) in _CONTAINERS
+    ]
+    restore_values = _values(model, modules) if values else None
+    restore_generators = _generators()
+    try:
+        yield
+    finally:
+        for container, before in contents:
+            if not _same(container, before):
+                container.clear()
+                container.extend(before) if type(container) is list else container.update(before)
+        for state, before in attributes:
+            # Updated in place, never emptied: another thread may be reading this module.
+            state.update(before)
+            if len(state) != len(before):
+                for name in state.keys() - before.keys():
+                    del state[name]
+        restore_generators()
+        if restore_values is not None:
+            restore_values()
+
+
+def _same(container: Any, before: Any) -> bool:
+    try:
+        return bool(container == before) and (type(container) is not dict or list(container) == list(before))
+    except Exception:  # elements such as tensors refuse to be compared once they are other objects
+        return False
+
+
+def _values(model: nn.Module, modules: list[nn.Module]) -> Callable[[], None]:
+    """A function that puts back contents, ``grad`` and ``requires_grad`` of the model's tensors."""
+    parameters = list(model.parameters())
+    uninitialized = [p for p in parameters if isinstance(p, nn.parameter.UninitializedTensorMixin)]
+    lazy = {id(parameter) for parameter in uninitialized}
+    kept = [p for p in parameters if id(p) not in lazy and not p.is_meta]
+    copied = sum(p.numel() * p.element_size() for p in kept) <= _COPIED_BYTES
+    others = [*model.buffers(), *(v for m in modules for v in vars(m).values() if isinstance(v, Tensor))]
+    others = [t for t in others if not isinstance(t, nn.parameter.UninitializedTensorMixin) and not t.is_meta]
+    watched = {id(t): t for t in (*kept, *others)}
+    with torch.no_grad():
+        before = [
+            (t, t.detach().clone() if copied or not isinstance(t, nn.Parameter) else None, _version(t))
+            for t in watched.values()
+        ]
+        gradients = [(p, p.grad, None if p.grad is None else p.grad.detach().clone()) for p in kept]
+    flags = [(t, t.requires_grad) for t in watched.values() if t.is_leaf]
+
+    def restore() -> None:
+        lost = False
+        with torch.no_grad():
+            for tensor, copy, version in before:
+                if version is not None and _version(tensor) == version:
+                    continue
+                if copy is None:
+                    lost = True
+                else:
+                    _write(tensor, copy)
+            for parameter, gradient, copy in gradients:
+                parameter.grad = gradient
+                if gradient is not None and copy is not None:
+                    gradient.copy_(copy)
+        for tensor, flag in flags:
+            if tensor.requires_grad != flag:
+                tensor.requires_grad_(flag)
+        if lost:
+            raise InspectionError("forward wrote into parameters too large to be copied beforehand; they stay changed")
+
+    return restore
+
+
+def _version(tensor: Tensor) -> int | None:
+    """PyTorch's count of in-place writes; None where it keeps none, under inference mode."""
+    return None if tensor.is_inference() else tensor._version
+
+
+def _write(tensor: Tensor, copy: Tensor) -> None:
+    if tensor.shape != copy.shape or tensor.dtype != copy.dtype:  # resized or re-typed through .data
+        tensor.data = copy
+    else:
+        tensor.copy_(copy)
+
+
+def _generators() -> Callable[[], None]:
+    """A function that puts back the global random generators: Python's, NumPy's where loaded, PyTorch's on all devices."""
+    python = random.getstate()
+    numpy = sys.modules.get("numpy")
+    numpy_state = numpy.random.get_state() if numpy is not None else None
+    cpu = torch.random.get_rng_state()
+    devices = [
+        (backend, backend.get_rng_state_all())
+        for backend in (torch.cuda, torch.xpu)
+        if backend.is_available() and backend.is_initialized()
+    ]
+    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+
+    def restore() -> None:
+        random.setstate(python)
+        if numpy is not None:
+            numpy.random.set_state(numpy_state)
+        torch.random.set_rng_state(cpu)
+        for backend, states in devices:
+            backend.set_rng_state_all(states)
+        if mps is not None:
+            torch.mps.set_rng_state(mps)
+
+    return restore

@@ -1,0 +1,131 @@
+"""Tensors inside nested values: found in a stable order, or mapped with everything around them kept.
+
+A forward may take and return tensors, tuples, named tuples, lists, mappings, dataclasses, packed sequences and objects
+that hold tensors as attributes, such as distributions and key-value caches, nested in any way.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+#: Values that hold no tensors and are not looked into.
+_OPAQUE = (
+    *(str, bytes, int, float, complex, type, torch.dtype, torch.device, torch.Size, torch.Generator),
+    *(nn.Module, FunctionType, BuiltinFunctionType, MethodType, ModuleType),
+)
+#: How many containers deep a search goes.
+_DEPTH = 12
+
+
+def tensors(value: Any) -> list[Tensor]:
+    """Every tensor in ``value``, in the order of its structure; a tensor held twice by a sequence counts twice.
+
+    Attributes of objects are followed too, each tensor once for each object. Modules, functions and generators are not entered.
+
+    >>> [tuple(t.shape) for t in tensors({"a": torch.zeros(1), "b": [torch.zeros(2), None, 3]})]
+    [(1,), (2,)]
+    """
+    if isinstance(value, Tensor):
+        return [value]
+    found: list[Tensor] = []
+    if value is not None:
+        _collect(value, found, ())
+    return found
+
+
+def _collect(value: Any, found: list[Tensor], above: tuple[int, ...]) -> None:
+    if isinstance(value, Tensor):
+        found.append(value)
+        return
+    if value is None or isinstance(value, _OPAQUE) or id(value) in above or len(above) >= _DEPTH:
+        return
+    above = (*above, id(value))
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            _collect(item, found, above)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            _collect(item, found, above)
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            _collect(getattr(value, field.name, None), found, above)
+    else:
+        start = len(found)
+        for item in list(getattr(value, "__dict__", {}).values()):
+            _collect(item, found, above)
+        # A property's cache beside its source is one tensor, not two.
+        found[start:] = {id(tensor): tensor for tensor in found[start:]}.values()
+
+
+def map_tensors(value: Any, function: Callable[[Tensor], Any]) -> Any:
+    """``value`` with ``function`` applied to each tensor; containers are copied, never changed.
+
+    The step sizes of a packed sequence stay as they are: they are numbers that live on the CPU by definition.
+
+    >>> map_tensors((torch.zeros(2), {"n": 1}), lambda tensor: tuple(tensor.shape))
+    ((2,), {'n': 1})
+    """
+    return _map(value, function, {}, 0)
+
+
+def _map(value: Any, function: Callable[[Tensor], Any], done: dict[int, Any], depth: int) -> Any:
+    if isinstance(value, Tensor):
+        return function(value)
+    if value is None or isinstance(value, _OPAQUE) or depth >= _DEPTH:
+        return value
+    if id(value) in done:
+        return done[id(value)]
+
+    def inner(item: Any) -> Any:
+        return _map(item, function, done, depth + 1)
+
+    if isinstance(value, PackedSequence):
+        return PackedSequence(
+            inner(value.data), value.batch_sizes, inner(value.sorted_indices), inner(value.unsorted_indices)
+        )
+    if isinstance(value, tuple):
+        items = [inner(item) for item in value]
+        if all(new is old for new, old in zip(items, value, strict=True)):
+            return value
+        if hasattr(value, "_make"):
+            return value._make(items)
+        return type(value)(items)
+    if isinstance(value, list):
+        done[id(value)] = twin = copy.copy(value)
+        twin[:] = [inner(item) for item in value]
+        return twin
+    if isinstance(value, Mapping):
+        if not tensors(value):
+            return value
+        done[id(value)] = twin = copy.copy(value)
+        for key, item in value.items():
+            twin[key] = inner(item)
+        return twin
+    if not tensors(value):
+        return value
+    done[id(value)] = twin = copy.copy(value)
+    names = [field.name for field in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else list(vars(value))
+    for name in names:
+        # object.__setattr__ because a frozen dataclass refuses the ordinary one.
+        object.__setattr__(twin, name, inner(getattr(value, name)))
+    return twin
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The user's own module under ``torch.compile`` and the data-parallel wrappers, which run it elsewhere."""
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    while True:
+        inner = getattr(model, "_orig_mod", None)  # what torch.compile wraps
+        if inner is None and isinstance(model, wrappers):
+            inner = model.module
+        if not isinstance(inner, nn.Module):
+            return model
+        model = inner
