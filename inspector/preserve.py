@@ -7,6 +7,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import torch
@@ -16,6 +17,13 @@ from inspector.errors import InspectionError
 
 #: Containers whose contents are put back; a module's parameters, buffers, submodules and hooks live in such.
 _CONTAINERS = {dict, OrderedDict, list, set}
+#: Every module's registries that a forward may reach: what it holds, and hooks.
+_REGISTRIES = (
+    *("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"),
+    *("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"),
+)
+#: How many entries of a module's ``__dict__`` are PyTorch's; the class's own attributes follow them.
+_OWN = len(nn.Module().__dict__)
 #: Parameters together larger than this are not copied beforehand.
 _COPIED_BYTES = 2 * 2**30
 
@@ -33,10 +41,13 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
     Raises:
         InspectionError: the forward wrote into parameters that were too large to copy beforehand.
     """
-    modules = list(model.modules())
+    modules = _modules(model)
     attributes = [(state := module.__dict__, state.copy()) for module in modules]
     contents = [
-        (item, item.copy()) for state, _ in attributes for item in state.values() if type(item) in _CONTAINERS
+        (item, item.copy() if item else None)
+        for state, _ in attributes
+        for item in (*map(state.__getitem__, _REGISTRIES), *islice(state.values(), _OWN, None))
+        if type(item) in _CONTAINERS
     ]
     restore_values = _values(model, modules) if values else None
     restore_generators = _generators()
@@ -44,7 +55,10 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
         yield
     finally:
         for container, before in contents:
-            if not _same(container, before):
+            if before is None:
+                if container:
+                    container.clear()
+            elif not _same(container, before):
                 container.clear()
                 container.extend(before) if type(container) is list else container.update(before)
         for state, before in attributes:
@@ -58,9 +72,21 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
             restore_values()
 
 
+def _modules(model: nn.Module) -> list[nn.Module]:
+    """Each module once; several times quicker than ``Module.modules``, which spells out every path."""
+    found = {id(model): model}
+    pending = [model]
+    for module in pending:  # grows while it runs
+        for child in module.__dict__["_modules"].values():
+            if child is not None and id(child) not in found:
+                found[id(child)] = child
+                pending.append(child)
+    return pending
+
+
 def _same(container: Any, before: Any) -> bool:
     try:
-        return bool(container == before) and (type(container) is not dict or list(container) == list(before))
+        return bool(container == before) and (type(container) is set or list(container) == list(before))
     except Exception:  # elements such as tensors refuse to be compared once they are other objects
         return False
 
