@@ -105,12 +105,13 @@ class Formula:
         for node in ast.walk(tree):
             if not isinstance(node, _ALLOWED_NODES):
                 raise ValueError(f"formula {text!r} may use + - * // ** only, not {type(node).__name__}")
+            if isinstance(node, ast.Constant) and type(node.value) is not int:
+                raise ValueError(f"formula {text!r} may use integers only, not {node.value!r}")
             if isinstance(node, ast.Name):
                 meaning = (symbols or {}).get(node.id) or GLOSSARY.get(node.id)
                 if meaning is None:
-                    raise ValueError(
-                        f"formula {text!r}: the symbol {node.id} is explained nowhere; pass symbols={{{node.id!r}: ...}}"
-                    )
+                    hint = f"pass symbols={{{node.id!r}: ...}}"
+                    raise ValueError(f"formula {text!r}: the symbol {node.id} is explained nowhere; {hint}")
                 names[node.id] = meaning
         self.text = text
         self.counts = counts
@@ -148,6 +149,7 @@ class BoundFormula:
     """A formula with a value for each of its symbols; ``number`` is computed when first asked for."""
 
     __slots__ = ("_number", "formula", "values")
+    _number: Any
 
     def __init__(self, formula: Formula, values: dict[str, Any]) -> None:
         self.formula = formula
@@ -200,10 +202,12 @@ def _render(node: ast.expr, values: Mapping[str, Any], outer: int = 0) -> str:
         text = format_count(value)
         return f"({text})" if outer and not isinstance(value, int) and not text.isidentifier() else text
     if isinstance(node, ast.UnaryOp):
-        return f"−{_render(node.operand, values, 1)}"
+        text = f"−{_render(node.operand, values, 2)}"
+        return f"({text})" if outer else text
     assert isinstance(node, ast.BinOp)
     if isinstance(node.op, ast.Pow):
-        return f"{_render(node.left, values, 2)}{_render(node.right, values, 2).translate(_SUPERSCRIPT)}"
+        text = f"{_render(node.left, values, 2)}{_render(node.right, values, 2).translate(_SUPERSCRIPT)}"
+        return f"({text})" if outer > 1 else text
     if isinstance(node.op, (ast.Add, ast.Sub)):
         sign = "+" if isinstance(node.op, ast.Add) else "−"
         right = _render(node.right, values, 1 if sign == "−" else 0)
