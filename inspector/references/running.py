@@ -1,0 +1,264 @@
+"""Runs a forward where a witness can watch it: on the meta device, or for real."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from inspector.inputs import ModelInputs
+from inspector.preserve import preserved
+from inspector.references.twins import meta_copy, named_twins, on_meta
+from inspector.structure import map_tensors, tensors, unwrap
+
+Reading = TypeVar("Reading")
+
+#: A model with sizes alone is run for real only where parameters and inputs together stay below this.
+SMALL_BYTES = 2 * 2**30
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to run the forward.
+
+    Attributes:
+        model: the modules that will run; hooks go here.
+        forward: runs them.
+        device: ``meta``, ``cpu``, ``cuda``, ...
+        real_data: the inputs are the user's own.
+        note: what a reader must know of this way.
+    """
+
+    model: nn.Module
+    forward: Callable[[], Any]
+    device: str
+    real_data: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why no way of running worked.
+
+    Attributes:
+        message: what PyTorch said.
+        refused: the model itself refuses these inputs, so that it is no weakness of the witness.
+    """
+
+    message: str
+    refused: bool
+
+
+def run(
+    model: nn.Module,
+    inputs: ModelInputs,
+    watch: Callable[[Setting], None],
+    device: torch.device | str | None = None,
+    prefer_meta: bool = False,
+) -> tuple[Setting | None, Failure | None]:
+    """Let ``watch`` run the forward in the first setting that works; it starts afresh in each.
+
+    Args:
+        model: stays as it is.
+        inputs: stay as they are.
+        watch: runs ``setting.forward`` and reads what it wants.
+        device: where to run; None: real data run where the model lives, sizes alone run on the meta device, and for real where
+            values turn out to be needed and the model is small.
+        prefer_meta: try the meta device first also for real data.
+
+    Returns:
+        (the setting that worked, None) or (None, why nothing did).
+    """
+    failure: Failure | None = None
+    for prepare, note in _ways(unwrap(model), inputs, device, prefer_meta):
+        setting: Setting | None = None
+        try:
+            with warnings.catch_warnings(), preserved(model, values=False):
+                warnings.simplefilter("ignore")  # what the forward warns of, it has told already
+                setting = prepare(f"{note}: {failure.message}" if failure is not None and note else note)
+                with _eager(setting.model):
+                    watch(setting)
+        except Exception as error:
+            refused = setting is not None and _refused(setting, error) or failure is not None and failure.refused
+            failure = Failure(f"{type(error).__name__}: {_first_line(error)}", refused)
+        else:
+            return setting, None
+    return None, failure
+
+
+def _ways(
+    model: nn.Module, inputs: ModelInputs, device: torch.device | str | None, prefer_meta: bool
+) -> Iterator[tuple[Callable[[str], Setting], str]]:
+    def meta(note: str) -> Setting:
+        return _meta_setting(model, inputs, note)
+
+    def real(note: str) -> Setting:
+        return _real_setting(model, inputs, device, note)
+
+    if device is not None and torch.device(device).type != "meta" and not prefer_meta:
+        yield real, ""
+        return
+    if on_meta(model) or (device is not None and torch.device(device).type == "meta"):
+        yield meta, ""
+        return
+    if not inputs.synthetic and not prefer_meta:
+        yield real, ""
+        return
+    yield meta, ""
+    if not inputs.synthetic:
+        yield real, "run for real, since the meta device could not"
+    elif _bytes(model, inputs) < SMALL_BYTES:
+        yield real, "run for real on generated values, since the meta device could not"
+
+
+def _bytes(model: nn.Module, inputs: ModelInputs) -> int:
+    found = [*model.parameters(), *model.buffers(), *tensors((inputs.args, inputs.kwargs))]
+    return sum(t.numel() * t.element_size() for t in found if not nn.parameter.is_lazy(t))
+
+
+def _meta_setting(model: nn.Module, inputs: ModelInputs, note: str) -> Setting:
+    args, kwargs = inputs.on("meta")
+    real_data = not inputs.synthetic
+    lazy = any(nn.parameter.is_lazy(p) for p in model.parameters())
+    if on_meta(model) and not lazy:
+        return Setting(model, lambda: model(*args, **kwargs), "meta", real_data, note)
+    try:
+        twin = meta_copy(model)
+    except Exception:  # some attribute cannot be copied: only the registered tensors are exchanged then
+        twins = named_twins(model)
+
+        def forward() -> Any:
+            return torch.func.functional_call(model, twins, args, kwargs, tie_weights=False)
+
+        return Setting(model, forward, "meta", real_data, note)
+    return Setting(twin, lambda: twin(*args, **kwargs), "meta", real_data, note)
+
+
+def _real_setting(model: nn.Module, inputs: ModelInputs, device: torch.device | str | None, note: str) -> Setting:
+    first = next(iter((*model.parameters(), *model.buffers())), None)
+    home = torch.device("cpu") if first is None else first.device
+    target = home if device is None else torch.device(device)
+    runs = model
+    if target.type != home.type or (target.index is not None and target.index != home.index):
+        runs = copy.deepcopy(model).to(target)
+    elif any(nn.parameter.is_lazy(p) for p in model.parameters()):
+        runs = copy.deepcopy(model)
+
+    def forward() -> Any:
+        # Data without a named device stays where the user put it: a model may be split over several.
+        args, kwargs = (inputs.args, inputs.kwargs) if device is None and not inputs.synthetic else inputs.on(target)
+        if not inputs.synthetic:  # the forward may write into its arguments
+            args, kwargs = map_tensors(args, _clone), {key: map_tensors(value, _clone) for key, value in kwargs.items()}
+        with preserved(runs), full_precision():
+            return runs(*args, **kwargs)
+
+    return Setting(runs, forward, target.type, not inputs.synthetic, note)
+
+
+def _clone(tensor: Tensor) -> Tensor:
+    return tensor.detach().clone().requires_grad_(tensor.requires_grad)
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """TF32 off: float32 products are computed in float32."""
+    settings = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)  # type: ignore[attr-defined]  # made at import, unknown to the stubs
+    before = [setting.fp32_precision for setting in settings]
+    for setting in settings:
+        setting.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        for setting, precision in zip(settings, before, strict=True):
+            setting.fp32_precision = precision
+
+
+def _eager(model: nn.Module) -> contextlib.AbstractContextManager[Any]:
+    """Compiled modules run uncompiled inside: hooks in their middle are called."""
+    compiled = any(hasattr(m, "_orig_mod") or m._compiled_call_impl is not None for m in model.modules())
+    return torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext()  # type: ignore[no-untyped-call]  # untyped in torch
+
+
+#: What PyTorch says where an operation needs values, which meta tensors lack, or has no meta kernel.
+_NO_VALUES = ("meta", "data-dependent", "is not on the expected device", "FakeTensor")
+
+
+def _refused(setting: Setting, error: Exception) -> bool:
+    if setting.device != "meta":
+        # Generated values may be no valid indices; the user's own are what was asked about.
+        return setting.real_data and not isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    return not isinstance(error, NotImplementedError) and not any(word in str(error) for word in _NO_VALUES)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else ""
+
+
+def conditions(setting: Setting | None, model: nn.Module) -> dict[str, str]:
+    """What a reader needs to judge a run."""
+    found = {"torch": torch.__version__, "mode": "train" if unwrap(model).training else "eval"}
+    if setting is not None:
+        found["device"] = setting.device
+        if setting.device != "meta":
+            found["tf32"] = "off"
+            found["input"] = "data" if setting.real_data else "generated values"
+        if setting.note:
+            found["note"] = setting.note
+    return found
+
+
+@dataclass
+class Call(Generic[Reading]):
+    """One call of one module while it is watched; ``entered`` and ``left`` are readings of the watcher's meter."""
+
+    path: str
+    kind: str
+    number: int
+    entered: Reading
+    left: Reading | None = None
+    returned: list[Tensor] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def recorded_calls(model: nn.Module, meter: Callable[[], Reading]) -> Iterator[list[Call[Reading]]]:
+    """Every module call made inside, in order of entry; the hooks are gone afterwards."""
+    calls: list[Call[Reading]] = []
+    running: list[Call[Reading]] = []
+    numbers: dict[str, int] = {}
+    handles = []
+
+    def watch(path: str, module: nn.Module) -> None:
+        def enter(module: nn.Module, args: Any) -> None:
+            numbers[path] = number = numbers.get(path, 0) + 1
+            call = Call(path, type(module).__name__, number, meter())
+            calls.append(call)
+            running.append(call)
+
+        def leave(module: nn.Module, args: Any, returned: Any) -> None:
+            call = running.pop()
+            call.kind = type(module).__name__  # a lazy module has become another class
+            call.left = meter()
+            call.returned = [_outline(tensor) for tensor in tensors(returned)]
+
+        handles.append(module.register_forward_pre_hook(enter))
+        handles.append(module.register_forward_hook(leave, always_call=True))
+
+    for path, module in model.named_modules():
+        watch(path, module)
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _outline(tensor: Tensor) -> Tensor:
+    """Shape and dtype without the values, so that no activation lives longer than it would."""
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")

@@ -1,0 +1,74 @@
+"""A copy of a model whose tensors take no memory."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import Buffer, UninitializedBuffer, UninitializedParameter
+from torch.overrides import TorchFunctionMode
+
+from inspector.inputs import meta_twin
+
+
+def on_meta(model: nn.Module) -> bool:
+    """Whether every registered tensor lives on the meta device already; a model without tensors does not."""
+    devices = {tensor.device.type for tensor in (*model.parameters(), *model.buffers())}
+    return devices == {"meta"}
+
+
+def meta_copy(model: nn.Module) -> nn.Module:
+    """A deep copy in which every tensor is a meta twin: parameters, buffers, and tensors anywhere in attributes.
+
+    Raises:
+        Exception: what copying an attribute raised; locks, open files and process groups cannot be copied.
+    """
+    memo: dict[int, Any] = {}
+    for tensor in (*model.parameters(), *model.buffers()):
+        memo.setdefault(id(tensor), _twin(tensor))
+    with _TwinsForCopies():
+        return copy.deepcopy(model, memo)
+
+
+def named_twins(model: nn.Module) -> dict[str, Tensor]:
+    """Meta twins of the registered tensors, by every name each has; a tied tensor has one twin."""
+    twins: dict[int, Tensor] = {}
+    found: dict[str, Tensor] = {}
+    for name, tensor in (
+        *model.named_parameters(remove_duplicate=False),
+        *model.named_buffers(remove_duplicate=False),
+    ):
+        found[name] = twins.setdefault(id(tensor), _twin(tensor))
+    return found
+
+
+def _twin(tensor: Tensor) -> Tensor:
+    if isinstance(tensor, (UninitializedParameter, UninitializedBuffer)):
+        flags: dict[str, Any] = (
+            {"requires_grad": tensor.requires_grad} if isinstance(tensor, UninitializedParameter) else {}
+        )
+        return cast("Tensor", type(tensor)(device="meta", dtype=tensor.data.dtype, **flags))
+    if tensor.is_meta:
+        return tensor
+    twin = meta_twin(tensor.detach())
+    if isinstance(tensor, nn.Parameter):
+        parameter = nn.Parameter(twin, requires_grad=tensor.requires_grad)
+        parameter.__dict__.update(tensor.__dict__)
+        return parameter
+    return Buffer(twin) if type(tensor) is Buffer else twin
+
+
+class _TwinsForCopies(TorchFunctionMode):
+    """While active, a deep copy of a tensor is a meta twin of it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.__deepcopy__:
+            tensor, memo = args
+            twin = memo.get(id(tensor))
+            if twin is None:
+                memo[id(tensor)] = twin = meta_twin(tensor.detach())
+            return twin
+        with torch._C.DisableTorchFunction():
+            return func(*args, **(kwargs or {}))
