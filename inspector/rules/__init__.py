@@ -16,7 +16,7 @@ from inspector.rules.passive import PASSIVE
 if TYPE_CHECKING:
     from inspector.rules.common import Rule
 
-__all__ = ["PARAMETERS", "PASSIVE", "RULES", "TABLES", "ValuesNeeded", "empty", "register"]
+__all__ = ["PARAMETERS", "PASSIVE", "RANDOM", "RULES", "TABLES", "ValuesNeeded", "empty", "rule_for"]
 
 _FAMILIES = (convolution, linear, elementwise, view)
 
@@ -28,3 +28,9 @@ RULES: dict[Any, Rule] = {function: rule for table in TABLES.values() for functi
 PARAMETERS: dict[Rule, Any] = {
     rule: formula for family in _FAMILIES for rule, formula in getattr(family, "PARAMETERS", {}).items()
 }
+RANDOM: frozenset[Any] = frozenset()
+
+
+def rule_for(function: Any) -> Rule | None:
+    """The rule of a function that is spelled in another way, such as ``torch.ops.aten.add``."""
+    return None

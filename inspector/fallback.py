@@ -1,0 +1,79 @@
+"""What is done with a call that no rule speaks for: follow its Python body, else ask PyTorch's meta kernel and counter."""
+
+from __future__ import annotations
+
+from functools import cache
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from inspector.inputs import meta_twin
+from inspector.structure import map_tensors, tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: The questions by which a function of PyTorch asks whether a mode wants the call.
+_QUESTIONS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
+#: Operators of these namespaces that the counter does not list multiply no matrices; of others nobody knows.
+_PYTORCHS_OWN = {"aten", "prim", "prims", "profiler", "debugprims"}
+
+
+@cache
+def body_of(function: Any) -> Callable[..., Any] | None:
+    """A twin of a Python function of PyTorch that runs its body at once, so that its parts arrive as calls; None if it has none."""
+    if not isinstance(function, FunctionType) or not set(_QUESTIONS) & set(function.__code__.co_names):
+        return None
+    answers = dict.fromkeys(_QUESTIONS, lambda *_: False)
+    twin = FunctionType(
+        function.__code__,
+        {**function.__globals__, **answers},
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    twin.__kwdefaults__ = function.__kwdefaults__
+    return twin
+
+
+class _Counter(TorchDispatchMode):
+    """Adds the FLOPs of every operator that PyTorch's counter has a formula for; None once one is opaque."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flops: Any = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        packet = func._overloadpacket
+        if packet in flop_registry:
+            if self.flops is not None:
+                self.flops += flop_registry[packet](*args, **(kwargs or {}), out_val=output)
+        elif func.namespace not in _PYTORCHS_OWN:
+            self.flops = None
+        return output
+
+
+def ask_pytorch(function: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """(output, MACs) of a call run on meta twins; MACs are None where PyTorch's counter knows no count.
+
+    A tensor that the call returns as it was given comes back as the very tensor of the caller.
+    """
+    originals: dict[int, Tensor] = {}
+
+    def twin(tensor: Tensor) -> Tensor:
+        double = meta_twin(tensor.detach() if tensor.is_meta and tensor.requires_grad else tensor)
+        originals[id(double)] = tensor
+        return double
+
+    twins, named = map_tensors(args, twin), map_tensors(kwargs, twin)
+    if "device" in named:
+        named = {**named, "device": torch.device("meta")}
+    with _Counter() as counter:
+        output = function(*twins, **named)
+    returned = map_tensors(output, lambda tensor: originals.get(id(tensor), tensor)) if tensors(output) else output
+    return returned, None if counter.flops is None else counter.flops // 2

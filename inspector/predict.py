@@ -1,0 +1,406 @@
+"""Prediction: every call of a model's forward with its shape, parameters and MACs, before anything runs."""
+
+from __future__ import annotations
+
+import copy
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedTensorMixin
+
+from inspector.errors import InspectionError, NeedsData
+from inspector.explain import explain
+from inspector.formula import BoundFormula, Formula
+from inspector.inputs import dtype_name, make_inputs
+from inspector.internals import without_outer_modes
+from inspector.preserve import preserved
+from inspector.records import ModuleCall, Row, TensorRecord
+from inspector.structure import map_tensors, tensors, unwrap
+from inspector.symbolic import Symbols
+from inspector.trace import Tracer, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from inspector.inputs import ModelInputs
+    from inspector.trace import Call, ModuleEvent
+
+_PARAMETER_ELEMENTS = Formula("n", counts="params", source="elements of the parameters that the call uses")
+
+
+class _Registered(NamedTuple):
+    """A registered tensor, without the tensor: a prediction keeps no memory of the model."""
+
+    names: list[str]
+    shape: tuple[int, ...] | None
+    dtype: torch.dtype
+    numel: int
+    trainable: bool
+    buffer: bool
+
+
+class Prediction:
+    """What a model is, for one input: rows, module calls, registered tensors and totals.
+
+    Attributes:
+        model_name: class of the root module.
+        input_description: one line for each argument, such as ``x: [1, 1, 32, 32] float32``.
+        training: the mode in which the forward was followed.
+        notes: what a reader must know of the whole.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        inputs: ModelInputs,
+        registered: list[_Registered],
+        tracer: Tracer,
+        symbols: Symbols,
+        notes: list[str],
+    ) -> None:
+        self.model_name = type(model).__name__
+        self.training = model.training
+        self.input_description = inputs.describe() if not symbols else _described(inputs, symbols)
+        self.notes = tuple(notes)
+        self._registered = registered
+        self._calls: list[Call] = tracer.calls
+        self._events: list[ModuleEvent] = tracer.modules
+        self._classes = [type(event.module).__name__ for event in tracer.modules]
+        for event in tracer.modules:
+            del event.module
+        self._symbols = symbols
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """Every call, in order."""
+        return tuple(self._row(call) for call in self._calls)
+
+    def _row(self, call: Call) -> Row:
+        params = sum(self._registered[number].numel for number in call.parameters)
+        params_formula = call.params_formula
+        if params and (params_formula is None or params_formula.number != params):
+            params_formula = _PARAMETER_ELEMENTS(n=params)
+        macs, elementwise = self._work(call)
+        formula = call.formula
+        if formula is not None and self._symbols:
+            formula = BoundFormula(
+                formula.formula, {name: self._symbols.read(value) for name, value in formula.values.items()}
+            )
+        note = f"once for each of {call.times} mapped examples" if call.times != 1 else ""
+        return Row(
+            path=self._events[call.module].path if call.module >= 0 else "",
+            kind=name_of(call.function),
+            output_shapes=tuple(self._shape(shape) for shape in call.shapes),
+            dtype=dtype_name(call.dtype) if call.dtype is not None else None,
+            params=params,
+            macs=macs,
+            elementwise_ops=elementwise,
+            source="pytorch" if call.by_pytorch else "formula",
+            formula=formula,
+            params_formula=params_formula if params else None,
+            module=max(call.module, 0),
+            data_dependent=call.data_dependent,
+            note=note,
+        )
+
+    def _shape(self, shape: Any) -> tuple[Any, ...]:
+        return tuple(map(self._symbols.read, shape)) if self._symbols else tuple(shape)
+
+    def _work(self, call: Call) -> tuple[Any, Any]:
+        """(MACs, element-wise operations) of one call."""
+        bound = call.formula
+        if bound is None:
+            return (None if call.macs is None else self._symbols.read(call.macs)), 0
+        if self._symbols:
+            number = bound.formula.evaluate({name: self._symbols.read(value) for name, value in bound.values.items()})
+        else:
+            number = bound.number
+        if call.times != 1:
+            number = number * self._symbols.read(call.times)
+        return (number, 0) if bound.formula.counts == "macs" else (0, number)
+
+    @cached_property
+    def _running(self) -> list[tuple[Any, Any, int, int]]:
+        """Sums over the rows before each row: known MACs, element-wise operations, parameters, rows of unknown MACs."""
+        macs: Any = 0
+        elementwise: Any = 0
+        params = unknown = 0
+        sums: list[tuple[Any, Any, int, int]] = [(0, 0, 0, 0)]
+        registered = self._registered
+        for call in self._calls:
+            mine, others = self._work(call)
+            if mine is None:
+                unknown += 1
+            else:
+                macs += mine
+            elementwise += others
+            for number in call.parameters:
+                params += registered[number].numel
+            sums.append((macs, elementwise, params, unknown))
+        return sums
+
+    @cached_property
+    def modules(self) -> tuple[ModuleCall, ...]:
+        """One record for each module call, in call order; the first is the root's."""
+        records = []
+        for event, kind in zip(self._events, self._classes, strict=True):
+            before, after = self._running[event.first], self._running[event.last]
+            known = after[0] - before[0]
+            records.append(
+                ModuleCall(
+                    path=event.path,
+                    kind=kind,
+                    output_shapes=tuple(self._shape(shape) for shape in event.shapes),
+                    dtypes=tuple(map(dtype_name, event.dtypes)),
+                    params=after[2] - before[2],
+                    macs=known if after[3] == before[3] else None,
+                    known_macs=known,
+                    elementwise_ops=after[1] - before[1],
+                    parent=event.parent,
+                    depth=event.depth,
+                    rows=(event.first, event.last),
+                    call=event.call,
+                )
+            )
+        return tuple(records)
+
+    @cached_property
+    def tensors(self) -> tuple[TensorRecord, ...]:
+        """Every registered parameter and buffer, each storage once."""
+        used = {number for call in self._calls for number in call.parameters}
+        return tuple(
+            TensorRecord(
+                names=tuple(entry.names),
+                shape=entry.shape,
+                dtype=dtype_name(entry.dtype),
+                numel=entry.numel,
+                nbytes=entry.numel * entry.dtype.itemsize,
+                trainable=entry.trainable,
+                buffer=entry.buffer,
+                used=entry.buffer or number in used,
+            )
+            for number, entry in enumerate(self._registered)
+        )
+
+    @property
+    def total_params(self) -> int:
+        """Elements of all registered parameters, shared ones once."""
+        return sum(entry.numel for entry in self._registered if not entry.buffer)
+
+    @property
+    def trainable_params(self) -> int:
+        """Elements of the parameters that require a gradient."""
+        return sum(entry.numel for entry in self._registered if entry.trainable)
+
+    @property
+    def buffer_elements(self) -> int:
+        """Elements of all registered buffers."""
+        return sum(entry.numel for entry in self._registered if entry.buffer)
+
+    @property
+    def total_macs(self) -> Any:
+        """Multiply-accumulates of all rows whose count is known; a sympy expression where sizes are names."""
+        return self._running[-1][0]
+
+    @property
+    def unknown_macs(self) -> int:
+        """How many rows have MACs that nobody knows; where it is not 0, ``total_macs`` is a lower bound."""
+        return self._running[-1][3]
+
+    @property
+    def total_elementwise_ops(self) -> Any:
+        """Operations outside matrix products, one for each element."""
+        return self._running[-1][1]
+
+    @property
+    def param_bytes(self) -> int:
+        """Bytes of all parameters, each in its own dtype."""
+        return sum(entry.numel * entry.dtype.itemsize for entry in self._registered if not entry.buffer)
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Bytes of all buffers."""
+        return sum(entry.numel * entry.dtype.itemsize for entry in self._registered if entry.buffer)
+
+    @property
+    def bytes_by_dtype(self) -> dict[str, int]:
+        """Bytes of parameters and buffers for each dtype."""
+        sizes: dict[str, int] = {}
+        for entry in self._registered:
+            name = dtype_name(entry.dtype)
+            sizes[name] = sizes.get(name, 0) + entry.numel * entry.dtype.itemsize
+        return sizes
+
+    @property
+    def unused_parameters(self) -> tuple[str, ...]:
+        """First names of the parameters that no call used."""
+        return tuple(record.names[0] for record in self.tensors if not record.used)
+
+    @property
+    def tied_parameters(self) -> tuple[tuple[str, ...], ...]:
+        """The names of each parameter that has several."""
+        return tuple(tuple(entry.names) for entry in self._registered if len(entry.names) > 1 and not entry.buffer)
+
+
+def _described(inputs: ModelInputs, symbols: Symbols) -> tuple[str, ...]:
+    """The arguments' description with the names of symbolic sizes."""
+    lines = []
+    for name, value in [*zip(inputs.names, inputs.args, strict=False), *inputs.kwargs.items()]:
+        for tensor in tensors(value):
+            lines.append(f"{name}: [{', '.join(str(symbols.read(size)) for size in tensor.shape)}] {dtype_name(tensor.dtype)}")
+    return tuple(lines)
+
+
+def predict(
+    model: nn.Module,
+    input_size: Any = None,
+    *,
+    input_data: Any = None,
+    input_dtypes: Any = None,
+    input_kwargs: Mapping[str, Any] | None = None,
+    mode: Literal["train", "eval"] | None = None,
+) -> Prediction:
+    """Say what ``model`` does with an input of this size, from formulas: no kernel runs and nothing of the model changes.
+
+    Args:
+        model: any module, on any device.
+        input_size: the shape of one positional tensor; a list of shapes for several; a dict from parameter name to shape.
+            A size may be a name, such as ``("N", 3, "H", "W")``: counts are then sympy expressions.
+        input_data: real arguments instead. A tuple holds positional arguments, a dict keyword arguments, anything else is the
+            one positional argument. Where the forward branches on values, the branch of this data is followed.
+        input_dtypes: dtypes or their names for ``input_size``, one for all or in its structure.
+        input_kwargs: further keyword arguments of forward, passed as they are.
+        mode: follow in ``"train"`` or ``"eval"`` mode; None leaves the model's.
+
+    Raises:
+        InspectionError: the input cannot be forward's, or forward raises. The message says where; ``.partial`` holds the
+            prediction up to that call.
+        NeedsData: forward asks for values that sizes alone do not give.
+
+    >>> import torch
+    >>> p = predict(torch.nn.Linear(120, 84), (1, 120))
+    >>> p.total_params, p.total_macs, p.rows[0].params_formula.worked
+    (10164, 10080, '84 × (120 + 1) = 10 164')
+    """
+    symbols = Symbols()
+    inputs = make_inputs(model, input_size, input_data, input_dtypes, input_kwargs, symbol=symbols.size)
+    model = unwrap(model)
+    notes: list[str] = []
+    modules = _modules(model)
+    lazy = any(isinstance(tensor, UninitializedTensorMixin) for _, module in modules for tensor in _own_tensors(module))
+    if lazy:
+        model = copy.deepcopy(model)
+        notes.append("lazy modules were materialised on a copy; the model itself is as lazy as before")
+        modules = _modules(model)
+    with without_outer_modes(), preserved(model, values=False):
+        if mode is not None:
+            model.train(mode == "train")
+        if lazy:
+            _follow(model, modules, inputs, symbols, [], real=False)
+            modules = _modules(model)
+        try:
+            prediction = _follow(model, modules, inputs, symbols, notes, real=False)
+        except InspectionError:
+            if inputs.synthetic or not any(not tensor.is_meta for tensor in tensors((inputs.args, inputs.kwargs))):
+                raise
+            with preserved(model):
+                prediction = _follow(model, modules, inputs, symbols, notes, real=True)
+    return prediction
+
+
+def _follow(
+    model: nn.Module,
+    modules: list[tuple[str, nn.Module]],
+    inputs: ModelInputs,
+    symbols: Symbols,
+    notes: list[str],
+    real: bool,
+) -> Prediction:
+    registered, numbers = _registered(modules)
+    home = _home(modules, inputs)
+    if real:
+        notes = [*notes, "the forward branches on values: it was executed on the data given, and this is the branch it took"]
+        args, kwargs = (map_tensors(value, Tensor.clone) for value in (inputs.args, inputs.kwargs))
+    else:
+        args, kwargs = (inputs.args, inputs.kwargs) if inputs.synthetic else inputs.on("meta")
+    tracer = Tracer({id(module): path for path, module in modules}, numbers, home, real)
+    try:
+        with tracer.following():
+            model(*args, **kwargs)
+    except Exception as error:
+        message = explain(error, tracer)
+        partial = Prediction(model, inputs, registered, tracer, symbols, notes)
+        kind = NeedsData if isinstance(error, NeedsData) else InspectionError
+        raise kind(message, partial) from error
+    if symbols:
+        notes = [*notes, *symbols.fixed()]
+    return Prediction(model, inputs, registered, tracer, symbols, notes)
+
+
+def _modules(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """(path, module) of each module once, in the order of ``named_modules``."""
+    found: list[tuple[str, nn.Module]] = []
+    seen: set[int] = set()
+    pending: list[tuple[str, nn.Module]] = [("", model)]
+    while pending:
+        path, module = pending.pop()
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
+        found.append((path, module))
+        children = module._modules
+        if children:
+            prefix = path + "." if path else ""
+            pending.extend((prefix + name, child) for name, child in reversed(children.items()) if child is not None)
+    return found
+
+
+def _own_tensors(module: nn.Module) -> list[Any]:
+    return [tensor for table in (module._parameters, module._buffers) for tensor in table.values() if tensor is not None]
+
+
+def _registered(modules: list[tuple[str, nn.Module]]) -> tuple[list[_Registered], dict[int, int]]:
+    """Registered tensors, each piece of memory once, and the number of each parameter by id."""
+    registered: list[_Registered] = []
+    numbers: dict[int, int] = {}
+    places: dict[tuple[int, int, int], int] = {}
+    for path, module in modules:
+        prefix = path + "." if path else ""
+        for table, buffer in ((module._parameters, False), (module._buffers, True)):
+            for name, tensor in table.items():
+                if tensor is None:
+                    continue
+                if isinstance(tensor, UninitializedTensorMixin):
+                    registered.append(_Registered([prefix + name], None, tensor.dtype, 0, not buffer, buffer))
+                    continue
+                count = tensor.numel()
+                where = (_memory(tensor), tensor.storage_offset(), count)
+                number = places.get(where)
+                if number is None:
+                    number = places[where] = len(registered)
+                    registered.append(
+                        _Registered([prefix + name], tensor.shape, tensor.dtype, count, tensor.requires_grad and not buffer, buffer)
+                    )
+                else:
+                    registered[number].names.append(prefix + name)
+                if not buffer:
+                    numbers[id(tensor)] = number
+    return registered, numbers
+
+
+def _memory(tensor: Tensor) -> int:
+    try:
+        return int(tensor.untyped_storage()._cdata)
+    except (RuntimeError, NotImplementedError):  # sparse and opaque layouts have no single storage
+        return id(tensor)
+
+
+def _home(modules: list[tuple[str, nn.Module]], inputs: ModelInputs) -> torch.device:
+    """The device of the model's first tensor, else of the data, else the CPU."""
+    for _, module in modules:
+        for tensor in _own_tensors(module):
+            return torch.device(tensor.device)
+    given = tensors((inputs.args, inputs.kwargs))
+    return given[0].device if given and not inputs.synthetic else torch.device("cpu")

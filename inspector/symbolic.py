@@ -1,0 +1,88 @@
+"""Sizes that are names: PyTorch's symbolic integers made, and read back as sympy expressions.
+
+The one adapter of ``ShapeEnv``, which PyTorch documents as experimental.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import sympy
+import torch
+
+if TYPE_CHECKING:
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+#: A size that stands for each name while branches are taken: a multiple of usual strides and windows, another for each name.
+_HINT = 224
+
+
+class Symbols:
+    """The symbols of one prediction."""
+
+    def __init__(self) -> None:
+        self._env: ShapeEnv | None = None
+        self._sizes: dict[str, Any] = {}
+        self._names: dict[sympy.Symbol, sympy.Symbol] = {}
+
+    def size(self, name: str) -> Any:
+        """The ``SymInt`` of this name, the same one each time."""
+        from torch._dynamo.source import ConstantSource
+        from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
+
+        if name not in self._sizes:
+            if self._env is None:
+                self._env = ShapeEnv()
+            hint = _HINT * (len(self._sizes) + 1)
+            source = ConstantSource(name)
+            symbol = self._env.create_symbol(hint, source, DimDynamic.DYNAMIC, None)
+            self._sizes[name] = self._env.create_symintnode(symbol, hint=hint, source=source)
+            self._names[symbol] = sympy.Symbol(name, integer=True, positive=True)
+        return self._sizes[name]
+
+    def __bool__(self) -> bool:
+        return bool(self._sizes)
+
+    def read(self, size: Any) -> Any:
+        """An int as it is; a symbolic size as a sympy expression in the names given."""
+        if not isinstance(size, torch.SymInt):
+            return size
+        assert self._env is not None
+        expression = self._env.replace(size.node.expr)
+        for function, meaning in _meanings().items():
+            expression = expression.replace(function, meaning)
+        expression = expression.xreplace(self._names)
+        return int(expression) if expression.is_Integer else expression
+
+    def fixed(self) -> list[str]:
+        """What the forward demanded of a name: one line for each that was held to a number or another name."""
+        assert self._env is not None or not self._sizes
+        told = []
+        for name, size in self._sizes.items():
+            value = self.read(size)
+            if value != sympy.Symbol(name, integer=True, positive=True):
+                told.append(f"this forward holds only where {name} = {value}")
+        return told
+
+
+@cache
+def _meanings() -> dict[Any, Any]:
+    """PyTorch's own sympy functions in sympy's words."""
+    from torch.utils._sympy import functions
+
+    return {
+        functions.FloorDiv: lambda a, b: sympy.floor(a / b),
+        functions.CleanDiv: lambda a, b: a / b,
+        functions.PythonMod: lambda a, b: a - b * sympy.floor(a / b),
+        functions.Mod: lambda a, b: a - b * sympy.floor(a / b),
+        functions.ModularIndexing: lambda a, b, c: sympy.floor(a / b) - c * sympy.floor(sympy.floor(a / b) / c),
+        functions.CeilToInt: sympy.ceiling,
+        functions.FloorToInt: sympy.floor,
+        functions.TruncToInt: sympy.floor,
+        functions.IntTrueDiv: lambda a, b: a / b,
+        functions.FloatTrueDiv: lambda a, b: a / b,
+        functions.ToFloat: lambda a: a,
+        functions.Max: sympy.Max,
+        functions.Min: sympy.Min,
+    }

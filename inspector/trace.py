@@ -1,0 +1,394 @@
+"""Follows a model's forward: which call happened in which module, and what its rule says of it.
+
+A ``TorchFunctionMode`` sees every call, global module hooks see every module; neither leaves anything on the model. No kernel
+runs: outputs are meta tensors. Where real data was given and the forward needs its values, the same trace lets PyTorch
+execute each call and still predicts it from its rule.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.overrides import TorchFunctionMode
+
+from inspector.errors import NeedsData, ShapeError
+from inspector.fallback import ask_pytorch, body_of
+from inspector.inputs import meta_twin
+from inspector.internals import any_autocast_enabled, batched, functorch_level, unbatched
+from inspector.known import KnownValues, Unknown
+from inspector.rules import PARAMETERS, PASSIVE, RANDOM, RULES, ValuesNeeded, rule_for
+from inspector.rules.autocast import autocast_output
+from inspector.structure import map_tensors, tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from inspector.formula import BoundFormula
+
+
+class Call(NamedTuple):
+    """One call as it was seen; what a reader gets is :class:`inspector.records.Row`."""
+
+    function: Any
+    shapes: tuple[Any, ...]
+    dtype: torch.dtype | None
+    formula: BoundFormula | None
+    module: int
+    parameters: tuple[int, ...] = ()
+    params_formula: BoundFormula | None = None
+    macs: Any = 0  # of a call without rule: what PyTorch counts, None where it knows no count
+    by_pytorch: bool = False
+    data_dependent: bool = False
+    times: Any = 1  # mapped examples under vmap
+
+
+class ModuleEvent:
+    """One module call while it is open and after."""
+
+    __slots__ = ("call", "depth", "dtypes", "first", "inputs", "last", "module", "parent", "path", "shapes")
+
+    def __init__(self, path: str, module: nn.Module, parent: int, depth: int, call: int, first: int) -> None:
+        self.path, self.module, self.parent, self.depth, self.call, self.first = path, module, parent, depth, call, first
+        self.last = first
+        self.inputs: Any = ()  # while it is open
+        self.shapes: tuple[Any, ...] = ()
+        self.dtypes: tuple[torch.dtype, ...] = ()
+
+
+class Tracer(TorchFunctionMode):
+    """Records every call of one forward, on one thread.
+
+    Args:
+        paths: id of a module -> its registered path.
+        parameters: id of a registered parameter -> its number; a call's first use of one is noted.
+        home: the device that tensors made here claim to live on, so that code that asks takes the branch it takes there.
+        real: let PyTorch execute each call on real data, beside its prediction.
+    """
+
+    def __init__(self, paths: dict[int, str], parameters: dict[int, int], home: torch.device, real: bool) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+        self.modules: list[ModuleEvent] = []
+        self.failed: ModuleEvent | None = None  # the innermost open module when an exception passed
+        self._paths = paths
+        self._pending = parameters
+        self._home = home
+        self._real = real
+        self._known = KnownValues()
+        self._open: list[int] = [-1]
+        self._counts: dict[int, int] = {}
+        self._thread = threading.get_ident()
+        self._outer_error = sys.exc_info()[1]
+        self._after_hooks: list[Any] = []
+
+    @property
+    def stopped_in(self) -> ModuleEvent | None:
+        """The module whose forward was running when the trace ended too early."""
+        return self.failed or (self.modules[self._open[-1]] if len(self._open) > 1 else None)
+
+    # Modules
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """While open, calls of modules and functions on this thread are recorded."""
+        handles = (
+            register_module_forward_pre_hook(self._enter),
+            register_module_forward_hook(self._leave, always_call=True),
+        )
+        try:
+            with self:
+                yield
+        finally:
+            for handle in handles:
+                handle.remove()
+            for handle in self._after_hooks:
+                handle.remove()
+
+    def _enter(self, module: nn.Module, args: Any) -> None:
+        if threading.get_ident() != self._thread:
+            return
+        key = id(module)
+        parent = self._open[-1]
+        path = self._paths.get(key)
+        above = self.modules[parent] if parent >= 0 else None
+        if path is None:  # made during forward, or held where PyTorch does not register it
+            name = f"<{type(module).__name__}>"
+            path = f"{above.path}.{name}" if above is not None and above.path else name
+        call = self._counts[key] = self._counts.get(key, 0) + 1
+        self._open.append(len(self.modules))
+        event = ModuleEvent(path, module, parent, 0 if above is None else above.depth + 1, call, len(self.calls))
+        event.inputs = args
+        self.modules.append(event)
+        if module._forward_hooks:  # the user's, which may replace the output after our global hook has seen it
+
+            def after(_: nn.Module, __: Any, output: Any) -> None:
+                event.shapes, event.dtypes = _described(output)
+
+            self._after_hooks.append(module.register_forward_hook(after))
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        if threading.get_ident() != self._thread:
+            return
+        error = sys.exc_info()[1]
+        if error is not None and error is not self._outer_error:
+            self.failed = self.failed or self.modules[self._open[-1]]
+        else:
+            self.failed = None
+        while len(self._open) > 1:
+            event = self.modules[self._open.pop()]
+            event.last = len(self.calls)
+            if self.failed is None:
+                event.inputs = ()
+            if event.module is module:
+                if type(output) is Tensor:
+                    event.shapes, event.dtypes = (output.shape,), (output.dtype,)
+                else:
+                    event.shapes, event.dtypes = _described(output)
+                return
+
+    # Calls
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        rule = RULES.get(func)
+        if rule is None:
+            return self._without_rule(func, args, kwargs or {})
+        if self._real or functorch_level() is not None or any_autocast_enabled():
+            return self._with_care(func, rule, args, kwargs or {})
+        try:
+            output, formula = rule(*args, **kwargs) if kwargs else rule(*args)
+        except ShapeError:
+            raise
+        except ValuesNeeded:
+            return self._from_values(func, args, kwargs or {})
+        except Exception:
+            return self._rule_failed(func, rule, args, kwargs or {})
+        kind = type(output)
+        if kind is torch.Size or (kind is tuple and _is_shape(output)):
+            output = torch.empty(output, dtype=_first_tensor(args, kwargs).dtype, device=_META)
+            kind = Tensor
+        return self._record(func, rule, args, kwargs, output, formula, kind)
+
+    def _record(
+        self, func: Any, rule: Any, args: Any, kwargs: Any, output: Any, formula: Any, kind: type, **facts: Any
+    ) -> Any:
+        """Append the call, with the parameters it is the first to use, and remember values that are known."""
+        if kind is Tensor:
+            shapes: tuple[Any, ...] = (output.shape,)
+            dtype = output.dtype
+        else:
+            shapes, dtypes = _described(output)
+            dtype = dtypes[0] if dtypes else None
+        if self._pending:
+            used = self._first_uses(args, kwargs)
+            if used:
+                facts["parameters"] = used
+                parameters = PARAMETERS.get(rule)
+                if parameters is not None:
+                    facts["params_formula"] = parameters(*args, **(kwargs or {}))
+        if facts:
+            self.calls.append(Call(func, shapes, dtype, formula, self._open[-1], **facts))
+        else:
+            self.calls.append(Call(func, shapes, dtype, formula, self._open[-1]))
+        first = args[0] if args else None
+        if not self._real and not (isinstance(first, Tensor) and first.is_meta and first not in self._known):
+            if func not in RANDOM and self._known.covers(args, kwargs or {}):
+                self._known.remember(func, args, kwargs or {}, output)
+            elif isinstance(first, Tensor) and (output is first or output is None):
+                self._known.forget(first)
+        return output
+
+    def _first_uses(self, args: Any, kwargs: Any) -> tuple[int, ...]:
+        pending = self._pending
+        used: tuple[int, ...] = ()
+        for value in args if not kwargs else (*args, *kwargs.values()):
+            if id(value) in pending:
+                used += (pending.pop(id(value)),)
+            elif type(value) in (list, tuple) and value and isinstance(value[0], (Tensor, list, tuple)):
+                used += self._first_uses(value, None)
+        return used
+
+    def _without_rule(self, func: Any, args: Any, kwargs: Any) -> Any:
+        if func in PASSIVE:
+            return func(*args, **kwargs)
+        answer = _DEVICE_QUESTIONS.get(func)
+        if answer is not None:
+            return answer(self._home if args[0].is_meta else args[0].device)
+        rule = rule_for(func)
+        if rule is not None:
+            return self.__torch_function__(func, (), args, kwargs)
+        body = body_of(func)
+        if body is not None:
+            with self:
+                return body(*args, **kwargs)
+        return self._ask_pytorch(func, args, kwargs)
+
+    def _rule_failed(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
+        """The rule does not know these arguments: ``out=`` names the result, all else is PyTorch's to answer or refuse."""
+        target = kwargs.get("out")
+        if target is not None:
+            rest = {key: value for key, value in kwargs.items() if key != "out"}
+            try:
+                output, formula = rule(*args, **rest)
+            except Exception:
+                return self._ask_pytorch(func, args, kwargs)
+            shapes = [tuple(t.shape) for t in tensors(output)] if tensors(output) else [tuple(output)]
+            if shapes == [tuple(t.shape) for t in tensors(target)]:
+                return self._record(func, rule, args, kwargs, target, formula, type(target))
+        return self._ask_pytorch(func, args, kwargs)
+
+    def _ask_pytorch(self, func: Any, args: Any, kwargs: Any) -> Any:
+        if self._real:
+            output, macs = func(*args, **kwargs), None
+            try:
+                _, macs = ask_pytorch(func, args, kwargs)
+            except Exception:  # no meta kernel: the count stays unknown
+                macs = None
+        else:
+            try:
+                output, macs = ask_pytorch(func, args, kwargs)
+            except Exception as error:
+                if isinstance(error, NotImplementedError) or "meta" in str(error).lower():
+                    return self._from_values(func, args, kwargs, error)
+                raise
+        return self._record(func, None, args, kwargs, output, None, type(output), macs=macs, by_pytorch=True)
+
+    def _from_values(self, func: Any, args: Any, kwargs: Any, error: Exception | None = None) -> Any:
+        """A call whose outcome hangs on values: computed where these follow from constants."""
+        try:
+            real = [map_tensors(value, self._known.value) for value in (args, kwargs)]
+        except Unknown:
+            raise NeedsData(
+                f"{name_of(func)} needs the values of a tensor, and the input has none. "
+                "Give real data: --input-file data.npz, or input_data=..."
+            ) from error
+        output = func(*real[0], **real[1])
+        if not tensors(output):
+            return output
+        twin = map_tensors(output, meta_twin)
+        return self._record(func, None, args, kwargs, twin, None, type(twin), data_dependent=True)
+
+    # Real data, vmap and autocast
+
+    def _with_care(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
+        if self._real:
+            return self._execute(func, rule, args, kwargs)
+        levels = _levels(args, kwargs) if functorch_level() is not None else {}
+        try:
+            output, formula = rule(*args, **kwargs)
+        except ShapeError:
+            raise
+        except ValuesNeeded:
+            return self._from_values(func, args, kwargs)
+        except Exception:
+            return self._rule_failed(func, rule, args, kwargs)
+        if type(output) is torch.Size or (type(output) is tuple and _is_shape(output)):
+            output = torch.empty(output, dtype=_first_tensor(args, kwargs).dtype, device=_META)
+        if any_autocast_enabled():
+            output = autocast_output(func, output, self._home.type)
+        facts: dict[str, Any] = {}
+        if levels:
+            facts["times"] = _product(levels.values())
+            output = map_tensors(output, lambda tensor: _with_levels(tensor, levels))
+        return self._record(func, rule, args, kwargs, output, formula, type(output), **facts)
+
+    def _execute(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
+        """Run the call for real; its row is what the rule says of twins without data."""
+        facts: dict[str, Any] = {}
+        predicted = formula = None
+        try:
+            twins = [map_tensors(value, meta_twin) for value in (args, {k: v for k, v in kwargs.items() if k != "out"})]
+            predicted, formula = rule(*twins[0], **twins[1])
+            if type(predicted) is torch.Size or (type(predicted) is tuple and _is_shape(predicted)):
+                predicted = torch.empty(predicted, dtype=_first_tensor(args, kwargs).dtype, device=_META)
+        except ShapeError:
+            raise
+        except ValuesNeeded:
+            facts["data_dependent"] = True
+        except Exception:
+            return self._ask_pytorch(func, args, kwargs)
+        output = func(*args, **kwargs)
+        if facts and not tensors(output):
+            return output
+        self._record(func, rule, args, kwargs, output if predicted is None else predicted, formula, type(None), **facts)
+        return output
+
+
+_META = torch.device("meta")
+
+_DEVICE_QUESTIONS: dict[Any, Any] = {
+    Tensor.device.__get__: lambda device: device,  # type: ignore[attr-defined]  # a getter that the stubs call a value
+    Tensor.is_meta.__get__: lambda device: device.type == "meta",  # type: ignore[attr-defined]
+    Tensor.is_cpu.__get__: lambda device: device.type == "cpu",  # type: ignore[attr-defined]
+    Tensor.is_cuda.__get__: lambda device: device.type == "cuda",  # type: ignore[attr-defined]
+}
+
+
+def _is_shape(output: tuple[Any, ...]) -> bool:
+    """A tuple of sizes, and not of tensors."""
+    return not output or not (output[0] is None or isinstance(output[0], (Tensor, tuple, list)))
+
+
+def _first_tensor(args: Any, kwargs: Any) -> Tensor:
+    if args and isinstance(args[0], Tensor):
+        return args[0]
+    return tensors((args, kwargs))[0]
+
+
+def _described(output: Any) -> tuple[tuple[Any, ...], tuple[torch.dtype, ...]]:
+    found = tensors(output)
+    return tuple(tensor.shape for tensor in found), tuple(tensor.dtype for tensor in found)
+
+
+def _product(sizes: Any) -> Any:
+    result: Any = 1
+    for size in sizes:
+        result = result * size
+    return result
+
+
+def _levels(args: Any, kwargs: Any) -> dict[int, Any]:
+    """vmap level -> mapped size, over all arguments."""
+    levels: dict[int, Any] = {}
+    for tensor in tensors((args, kwargs)):
+        found = unbatched(tensor)
+        while found is not None:
+            inner, size, level = found
+            levels[level] = size
+            found = unbatched(inner)
+    return levels
+
+
+def _with_levels(tensor: Tensor, levels: dict[int, Any]) -> Tensor:
+    """A result computed for one example as vmap expects it: mapped at every level of the arguments."""
+    if unbatched(tensor) is not None:  # a view of a mapped tensor is mapped already
+        return tensor
+    order = sorted(levels)
+    tensor = torch.empty((*map(levels.__getitem__, order), *tensor.shape), dtype=tensor.dtype, device=_META)
+    for level in order:
+        tensor = batched(tensor, level)
+    return tensor
+
+
+def name_of(function: Any) -> str:
+    """The function as PyTorch names it: ``conv2d``, ``add``, ``T``, ``ns::op``."""
+    name = getattr(function, "__name__", "") or type(function).__name__
+    if name == "__get__":
+        return str(function.__self__.__name__)
+    if name == "fn" and "boolean_dispatch" in getattr(function, "__qualname__", ""):
+        return _DISPATCHED.get(function, name)
+    schema = getattr(function, "_qualified_op_name", None) or getattr(function, "_name", None)
+    return str(schema) if schema and "::" in str(schema) else name
+
+
+#: F.max_pool2d and its kin are closures that have no name of their own.
+_DISPATCHED = {
+    function: name
+    for name, function in vars(nn.functional).items()
+    if "boolean_dispatch" in getattr(function, "__qualname__", "") and not name.startswith("_")
+}
