@@ -1,0 +1,87 @@
+"""Counts, shapes, bytes and shares in print. Rounding happens here and nowhere else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inspector.formula import format_count
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inspector.formula import Count
+    from inspector.records import Shape
+
+BYTES_CONVENTION = "1 MB = 10⁶ bytes, 1 MiB = 2²⁰ bytes"
+FLOPS_CONVENTION = "FLOPs = 2 × MACs"
+
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def count(number: Count) -> str:
+    """A count: ``61 706``, or the expression.
+
+    >>> count(61706)
+    '61 706'
+    """
+    return format_count(number)
+
+
+def bounded(number: Count | None, known: Count) -> str:
+    """A sum of which a part may be unknown: ``416 520``, ``≥ 416 520``, or ``?`` where nothing is known.
+
+    >>> bounded(5, 5), bounded(None, 5), bounded(None, 0)
+    ('5', '≥ 5', '?')
+    """
+    if number is not None:
+        return count(number)
+    return "?" if known == 0 else f"≥ {count(known)}"
+
+
+def shape(sizes: Shape) -> str:
+    """One shape as PyTorch prints it: ``[1, 6, 28, 28]``."""
+    return f"[{', '.join(str(size) for size in sizes)}]"
+
+
+def shapes(all_sizes: Sequence[Shape], most: int = 2) -> str:
+    """Several shapes, the first ``most`` of them in full.
+
+    >>> shapes([(2, 3), (4,)]), shapes([]), shapes([(1,)] * 5)
+    ('[2, 3], [4]', '—', '[1], [1], +3')
+    """
+    if not all_sizes:
+        return "—"
+    shown = [shape(sizes) for sizes in all_sizes[:most]]
+    return ", ".join(shown if len(all_sizes) <= most else [*shown, f"+{len(all_sizes) - most}"])
+
+
+def size_of(nbytes: int) -> str:
+    """Bytes exactly, in decimal and in binary units.
+
+    >>> size_of(246824), size_of(512), size_of(140_000_000_000)
+    ('246 824 (0.25 MB, 0.24 MiB)', '512', '140 000 000 000 (140 000.00 MB, 133 514.40 MiB)')
+    """
+    if nbytes < 5000:  # both units would round to 0.00
+        return count(nbytes)
+    mega, mebi = (f"{nbytes / unit:,.2f}".replace(",", " ") for unit in (10**6, 2**20))
+    return f"{count(nbytes)} ({mega} MB, {mebi} MiB)"
+
+
+def percent(share: float) -> str:
+    """A share of the whole: ``28.2 %``; what is there but rounds to nothing reads ``<0.1 %``.
+
+    >>> percent(0.2823), percent(0.0001), percent(0.0)
+    ('28.2 %', '<0.1 %', '0.0 %')
+    """
+    return "<0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
+
+
+def bar(share: float, width: int = 8) -> str:
+    """A share as a bar of ``width`` cells, in eighths of a cell; what is there shows at least one eighth.
+
+    >>> bar(0.5, 4), bar(0.0, 4), bar(0.28, 4)
+    ('██  ', '    ', '█▏  ')
+    """
+    eighths = min(8 * width, max(round(share * 8 * width), 1 if share > 0 else 0))
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
