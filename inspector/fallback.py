@@ -17,6 +17,8 @@ from inspector.structure import map_tensors, tensors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from inspector.symbolic import Symbols
+
 #: The questions by which a function of PyTorch asks whether a mode wants the call.
 _QUESTIONS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 #: Operators of these namespaces that the counter does not list multiply no matrices; of others nobody knows.
@@ -58,22 +60,45 @@ class _Counter(TorchDispatchMode):
         return output
 
 
-def ask_pytorch(function: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+def ask_pytorch(function: Any, args: Any, kwargs: Any, symbols: Symbols) -> tuple[Any, Any]:
     """(output, MACs) of a call run on meta twins; MACs are None where PyTorch's counter knows no count.
 
-    A tensor that the call returns as it was given comes back as the very tensor of the caller.
+    A tensor that the call returns as it was given comes back as the very tensor of the caller. Where sizes are symbols the
+    twins are fake tensors of the same environment, because PyTorch's plain meta kernels take numbers only.
     """
     originals: dict[int, Tensor] = {}
 
     def twin(tensor: Tensor) -> Tensor:
         double = meta_twin(tensor.detach() if tensor.is_meta and tensor.requires_grad else tensor)
+        if symbols:
+            double = torch.empty_strided(double.shape, double.stride(), dtype=double.dtype, device="meta")
         originals[id(double)] = tensor
+        doubles.append(double)
         return double
 
-    twins, named = map_tensors(args, twin), map_tensors(kwargs, twin)
-    if "device" in named:
-        named = {**named, "device": torch.device("meta")}
-    with _Counter() as counter:
+    def given_back(tensor: Tensor) -> Tensor:
+        if id(tensor) in originals:
+            return originals[id(tensor)]
+        return plain(tensor) if symbols else tensor
+
+    doubles: list[Tensor] = []  # keeps every id its own
+    with symbols.fake_mode(), _Counter() as counter:
+        twins, named = map_tensors(args, twin), map_tensors(kwargs, twin)
+        if "device" in named:
+            named = {**named, "device": torch.device("meta")}
         output = function(*twins, **named)
-    returned = map_tensors(output, lambda tensor: originals.get(id(tensor), tensor)) if tensors(output) else output
+    returned = map_tensors(output, given_back) if tensors(output) else output
     return returned, None if counter.flops is None else counter.flops // 2
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """A meta tensor of the same size, stride and dtype as a fake one."""
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+
+
+def asks_for_values(error: Exception) -> bool:
+    """PyTorch refused because a tensor on the meta device has no values, not because the call is wrong."""
+    return isinstance(error, NotImplementedError) or any(
+        words in f"{type(error).__name__} {error}"
+        for words in ("on meta tensors", "out of meta tensor", "DataDependent", "DynamicOutputShape", "data-dependent")
+    )

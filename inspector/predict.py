@@ -325,7 +325,7 @@ def _follow(
         args, kwargs = (map_tensors(value, Tensor.clone) for value in (inputs.args, inputs.kwargs))
     else:
         args, kwargs = (inputs.args, inputs.kwargs) if inputs.synthetic else inputs.on("meta")
-    tracer = Tracer({id(module): path for path, module in modules}, numbers, home, real)
+    tracer = Tracer({id(module): path for path, module in modules}, numbers, home, symbols, real)
     try:
         with tracer.following():
             model(*args, **kwargs)

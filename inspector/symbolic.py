@@ -5,6 +5,7 @@ The one adapter of ``ShapeEnv``, which PyTorch documents as experimental.
 
 from __future__ import annotations
 
+from contextlib import ExitStack, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ import sympy
 import torch
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 #: A size that stands for each name while branches are taken: a multiple of usual strides and windows, another for each name.
@@ -40,6 +43,18 @@ class Symbols:
             self._sizes[name] = self._env.create_symintnode(symbol, hint=hint, source=source)
             self._names[symbol] = sympy.Symbol(name, integer=True, positive=True)
         return self._sizes[name]
+
+    def fake_mode(self) -> AbstractContextManager[Any]:
+        """A mode whose fake tensors share these symbols; nothing where there are none."""
+        if self._env is None:
+            return nullcontext()
+        from torch._dispatch.python import enable_python_dispatcher
+        from torch._subclasses.fake_tensor import FakeTensorMode
+
+        stack = ExitStack()
+        stack.enter_context(enable_python_dispatcher())
+        stack.enter_context(FakeTensorMode(shape_env=self._env, allow_non_fake_inputs=True))
+        return stack
 
     def __bool__(self) -> bool:
         return bool(self._sizes)

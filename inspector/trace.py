@@ -18,7 +18,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.overrides import TorchFunctionMode
 
 from inspector.errors import NeedsData, ShapeError
-from inspector.fallback import ask_pytorch, body_of
+from inspector.fallback import ask_pytorch, asks_for_values, body_of
 from inspector.inputs import meta_twin
 from inspector.internals import any_autocast_enabled, batched, functorch_level, unbatched
 from inspector.known import KnownValues, Unknown
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from inspector.formula import BoundFormula
+    from inspector.symbolic import Symbols
 
 
 class Call(NamedTuple):
@@ -68,10 +69,11 @@ class Tracer(TorchFunctionMode):
         paths: id of a module -> its registered path.
         parameters: id of a registered parameter -> its number; a call's first use of one is noted.
         home: the device that tensors made here claim to live on, so that code that asks takes the branch it takes there.
+        symbols: the names among the input's sizes.
         real: let PyTorch execute each call on real data, beside its prediction.
     """
 
-    def __init__(self, paths: dict[int, str], parameters: dict[int, int], home: torch.device, real: bool) -> None:
+    def __init__(self, paths: dict[int, str], parameters: dict[int, int], home: torch.device, symbols: Symbols, real: bool) -> None:
         super().__init__()
         self.calls: list[Call] = []
         self.modules: list[ModuleEvent] = []
@@ -79,6 +81,7 @@ class Tracer(TorchFunctionMode):
         self._paths = paths
         self._pending = parameters
         self._home = home
+        self._symbols = symbols
         self._real = real
         self._known = KnownValues()
         self._open: list[int] = [-1]
@@ -246,14 +249,14 @@ class Tracer(TorchFunctionMode):
         if self._real:
             output, macs = func(*args, **kwargs), None
             try:
-                _, macs = ask_pytorch(func, args, kwargs)
+                _, macs = ask_pytorch(func, args, kwargs, self._symbols)
             except Exception:  # no meta kernel: the count stays unknown
                 macs = None
         else:
             try:
-                output, macs = ask_pytorch(func, args, kwargs)
+                output, macs = ask_pytorch(func, args, kwargs, self._symbols)
             except Exception as error:
-                if isinstance(error, NotImplementedError) or "meta" in str(error).lower():
+                if asks_for_values(error):
                     return self._from_values(func, args, kwargs, error)
                 raise
         return self._record(func, None, args, kwargs, output, None, type(output), macs=macs, by_pytorch=True)
