@@ -149,6 +149,9 @@ class MeasuredModule:
         dtypes: their dtypes.
         params: parameters the witness gives to this call.
         macs: multiply-accumulates the witness gives to this call.
+        fault: what the witness is known to count otherwise here, or ``""``.
+        corrected_params: its parameters with that mended, by arithmetic of its own; None where it cannot be mended.
+        corrected_macs: its multiply-accumulates with that mended, likewise.
     """
 
     path: str
@@ -158,6 +161,9 @@ class MeasuredModule:
     dtypes: tuple[str, ...] | None = None
     params: int | None = None
     macs: int | None = None
+    fault: str = ""
+    corrected_params: int | None = None
+    corrected_macs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,144 @@
+"""Witness: PyTorch's own counter, ``torch.utils.flop_counter.FlopCounterMode``, read at every module's entry and exit.
+
+It runs on the meta device, since on a CPU it gives 0 for fused kernels. Operators that it has no formula for count 0 with no
+word, so every operator that ran is looked at: where one multiplies, the figure is marked and, where its sizes say how often
+it multiplies, mended.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from math import prod
+from typing import Any, NamedTuple
+
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
+
+from inspector.inputs import ModelInputs
+from inspector.records import MeasuredModule, Measurement
+from inspector.references.running import Setting, conditions, recorded_calls, run
+
+
+def _bilinear(out: Any, first: Any, weight: Any, *rest: Any) -> int:
+    """The kernel of F.bilinear gets (N, F_1), (F_out, F_1, F_2), (N, F_2): A·x₂, then x₁·(A·x₂)."""
+    F_out, F_1, F_2 = weight.shape
+    return int(first.shape[0] * (F_out * F_1 * F_2 + F_out * F_1))
+
+
+def _grouped(out: Any, left: Any, right: Any, *rest: Any, **options: Any) -> int:
+    """Each row of one side meets one matrix of the group; two 2-D sides share the axis that is cut into groups."""
+    if left.dim() == 3 and right.dim() == 2:
+        return int(prod(left.shape[1:]) * right.shape[1])
+    return int(left.numel() * right.shape[-1])
+
+
+def _cudnn_rnn(out: Any, input: Any, weights: Any, *rest: Any) -> int:
+    return int(prod(input.shape[:-1]) * sum(weight.numel() for weight in weights if weight.dim() == 2))
+
+
+#: Operators that multiply and that the counter misses: how often each multiplies, from its output and arguments.
+MISSED: dict[str, Callable[..., int]] = {
+    "aten::mv": lambda out, matrix, vector: matrix.numel(),
+    "aten::addmv": lambda out, input, matrix, vector, **scales: matrix.numel(),
+    "aten::dot": lambda out, left, right: left.numel(),
+    "aten::vdot": lambda out, left, right: left.numel(),
+    "aten::addbmm": lambda out, input, left, right, **scales: left.numel() * right.shape[-1],
+    "aten::_addmm_activation": lambda out, input, left, right, **options: left.numel() * right.shape[-1],
+    "aten::_int_mm": lambda out, left, right: left.numel() * right.shape[-1],
+    "aten::_grouped_mm": _grouped,
+    "aten::_trilinear": _bilinear,
+    "aten::conv_tbc": lambda out, input, weight, *rest: out.numel() * prod(weight.shape[:2]),
+    "aten::mkldnn_rnn_layer": lambda out, input, w_ih, w_hh, *rest: prod(input.shape[:-1]) * (w_ih.numel() + w_hh.numel()),
+    "aten::_cudnn_rnn": _cudnn_rnn,
+    "torchvision::deform_conv2d": lambda out, input, weight, *rest: out.numel() * prod(weight.shape[1:]),
+}
+#: Fused kernels that multiply in ways their arguments do not tell simply.
+_OPAQUE = {"aten::_transformer_encoder_layer_fwd", "aten::_native_multi_head_attention"}
+#: Operators outside PyTorch's own that multiply no matrices.
+_NO_PRODUCTS = {
+    f"torchvision::{name}"
+    for name in ("_cuda_version", "nms", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool", "_roi_align")
+}
+_PYTORCHS_OWN = ("aten", "prim", "prims", "profiler", "debugprims", "higher_order")
+
+
+class _Reading(NamedTuple):
+    flops: int
+    mended: int
+    missed: int  # operators that the counter missed so far
+
+
+class _Missed(TorchDispatchMode):
+    """Sees what the counter executes, after the counter took composite operators apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.macs = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        packet = getattr(func, "_overloadpacket", None)
+        if packet is None or packet in flop_registry:
+            return out
+        name = packet._qualified_op_name
+        if name in MISSED:
+            self.names.append(name)
+            self.macs += MISSED[name](out[0] if isinstance(out, (tuple, list)) else out, *args, **kwargs)
+        elif name in _OPAQUE or (func.namespace not in _PYTORCHS_OWN and name not in _NO_PRODUCTS):
+            self.names.append(name)
+        return out
+
+
+def flop_counter(model: nn.Module, inputs: ModelInputs) -> Measurement:
+    """MACs, half of the counter's FLOPs, of every module call and in total.
+
+    ``fault`` of a call names the operators in it that the counter missed, ``corrected_macs`` adds what they multiply; it is None
+    where one of them is opaque. ``totals``: ``macs``, and with nothing opaque ``corrected_macs``.
+    """
+    seen: list[MeasuredModule] = []
+    totals: dict[str, int] = {}
+    missed_by_name: Counter[str] = Counter()
+
+    def watch(setting: Setting) -> None:
+        seen.clear()
+        missed_by_name.clear()
+        with _Missed() as missed, FlopCounterMode(display=False) as counter:
+
+            def read() -> _Reading:
+                return _Reading(int(counter.get_total_flops()), missed.macs, len(missed.names))
+
+            with recorded_calls(setting.model, read) as calls:
+                setting.forward()
+        missed_by_name.update(missed.names)
+        for call in calls:
+            before, after = call.entered, call.left or call.entered
+            names = missed.names[before.missed : after.missed]
+            fault, known = _fault(names)
+            macs = (after.flops - before.flops) // 2
+            mended = macs + after.mended - before.mended if known else None
+            seen.append(
+                MeasuredModule(call.path, call.kind, call.number, macs=macs, fault=fault, corrected_macs=mended)
+            )
+        totals["macs"] = int(counter.get_total_flops()) // 2
+        if _fault(missed.names)[1]:
+            totals["corrected_macs"] = totals["macs"] + missed.macs
+
+    setting, failure = run(model, inputs, watch, prefer_meta=True)
+    stated = conditions(setting, model)
+    if failure is not None:
+        return Measurement("flop_counter", (), {}, stated, failure.message)
+    if missed_by_name:
+        stated["missed operators"] = ", ".join(f"{name} ×{times}" for name, times in missed_by_name.items())
+    return Measurement("flop_counter", tuple(seen), totals, stated)
+
+
+def _fault(names: list[str]) -> tuple[str, bool]:
+    """(what the counter missed, whether it can be mended)."""
+    if not names:
+        return "", True
+    each = sorted(set(names))
+    return f"has no formula for {', '.join(each)}", all(name in MISSED for name in each)
