@@ -12,19 +12,7 @@ from models import EXAMPLES
 from models.normalized import FrozenBatchNorm2d
 from models.original import C3_CONNECTIONS, DIGITS, OriginalLeNet5, SparseConv2d, digit_codes
 from models.transformer import TinyTransformer
-
-
-def build(target: str) -> nn.Module:
-    module, _, name = target.partition(":")
-    torch.manual_seed(0)
-    return getattr(importlib.import_module(module), name)()
-
-
-def example_input(target: str) -> torch.Tensor:
-    size, dtype = EXAMPLES[target]
-    if dtype == "int64":
-        return torch.randint(0, 64, size, generator=torch.Generator().manual_seed(0))
-    return torch.randn(size, generator=torch.Generator().manual_seed(0), dtype=getattr(torch, dtype))
+from tests.models.examples import build, example_input
 
 
 def convolution(out: int, taps_and_inputs: int) -> int:
