@@ -1,4 +1,4 @@
-"""What every family of rules uses: meta tensors, dtypes, broadcasting, and how one name spreads over PyTorch's spellings."""
+"""What every family of rules uses: meta tensors, dtypes, broadcasting, and how one name spreads over PyTorch."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ Rule: TypeAlias = "Callable[..., Outcome]"
 
 META = torch.device("meta")
 ELEMENTWISE = Formula("n", counts="elementwise", source="one operation for each element of the result")
+#: The same number, of the input: what reductions, norms, softmax, losses and pooling read.
+EACH_INPUT = Formula("n", counts="elementwise", source="one operation for each element of the input")
 
 
-class ValuesNeeded(Exception):  # noqa: N818  a signal between rule and trace, no error that a person meets
+class ValuesNeeded(Exception):
     """Raised by a rule whose output's size depends on values; the trace answers with values where it has them."""
 
 
@@ -37,21 +39,77 @@ def empty(shape: Sequence[Any], dtype: torch.dtype) -> Tensor:
 
 def like(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """What an element-wise function of ``x`` returns: its shape, and its strides where these are dense."""
-    dtype = dtype or x.dtype
+    shape = x.shape
     if x.is_contiguous():
-        return torch.empty(x.shape, dtype=dtype, device=META)
-    return torch.empty_strided(x.shape, preserved_strides(x), dtype=dtype, device=META)
+        return torch.empty_strided(shape, x.stride(), dtype=dtype or x.dtype, device=META)
+    return torch.empty_strided(shape, common_strides(shape, (x,)), dtype=dtype or x.dtype, device=META)
 
 
-def preserved_strides(x: Tensor) -> tuple[Any, ...]:
-    """Strides of a dense tensor whose axes lie in memory in the order of x's (TensorIterator's rule for one operand)."""
-    order = sorted(range(x.dim()), key=lambda axis: (x.stride(axis), -axis))
-    strides: list[Any] = [1] * x.dim()
+def result(shape: Sequence[Any], dtype: torch.dtype, *operands: Tensor) -> Tensor:
+    """What an element-wise function of ``operands``, which broadcast to ``shape``, returns."""
+    for operand in operands:
+        if not operand.is_contiguous():
+            return torch.empty_strided(shape, common_strides(shape, operands), dtype=dtype, device=META)
+    return torch.empty(shape, dtype=dtype, device=META)
+
+
+def common_strides(shape: Sequence[Any], operands: Sequence[Tensor]) -> tuple[Any, ...]:
+    """Strides of a dense result whose axes lie in memory in the order of its operands' axes.
+
+    As PyTorch's TensorIterator sorts them: the first operand with a stride for both of two axes decides their order.
+    """
+    rank = len(shape)
+    rows = []
+    for operand in operands:
+        sizes, strides = operand.shape, operand.stride()
+        absent = rank - len(sizes)
+        rows.append(
+            [0] * absent
+            + [0 if size == 1 and shape[absent + axis] != 1 else strides[axis] for axis, size in enumerate(sizes)]
+        )
+
+    def further_in(one: int, other: int) -> int:
+        for row in rows:
+            step, step_of_other = row[one], row[other]
+            if step == 0 or step_of_other == 0:
+                continue
+            if step != step_of_other:
+                return -1 if step < step_of_other else 1
+            if shape[one] > shape[other]:
+                return 1
+        return 0
+
+    order = list(range(rank - 1, -1, -1))  # the innermost axis first
+    for start in range(1, rank):  # an insertion sort, because the order of some pairs is open
+        here = start
+        for earlier in range(start - 1, -1, -1):
+            sign = further_in(order[earlier], order[here])
+            if sign > 0:
+                order[earlier], order[here] = order[here], order[earlier]
+                here = earlier
+            elif sign < 0:
+                break
+    strides_of_result: list[Any] = [1] * rank
     step: Any = 1
     for axis in order:
-        strides[axis] = step
-        step = step * x.shape[axis]
-    return tuple(strides)
+        strides_of_result[axis] = step
+        step = step * shape[axis]
+    return tuple(strides_of_result)
+
+
+def floating(dtype: torch.dtype) -> torch.dtype:
+    """The dtype itself where it is floating or complex, else PyTorch's default one."""
+    return dtype if dtype.is_floating_point or dtype.is_complex else torch.get_default_dtype()
+
+
+def summed(dtype: torch.dtype) -> torch.dtype:
+    """The dtype of a sum or product: integers and truth values add up as int64."""
+    return dtype if dtype.is_floating_point or dtype.is_complex else torch.int64
+
+
+def real(dtype: torch.dtype) -> torch.dtype:
+    """The dtype of a complex number's parts, or of a magnitude."""
+    return dtype.to_real() if dtype.is_complex else dtype
 
 
 def broadcast(*shapes: Sequence[Any]) -> tuple[Any, ...]:
@@ -77,6 +135,20 @@ def axis_of(dim: int, rank: int) -> int:
     return dim % max(rank, 1)
 
 
+def axes_of(dims: Any, rank: int) -> list[int]:
+    """Non-negative axes of one dim, several, or None or nothing for all of them."""
+    if dims is None:
+        return list(range(rank))
+    if not isinstance(dims, (tuple, list)):
+        return [axis_of(dims, rank)]
+    if not dims:
+        return list(range(rank))
+    axes = [axis_of(dim, rank) for dim in dims]
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"axes {list(dims)} name one axis twice")
+    return axes
+
+
 def product(sizes: Iterable[Any]) -> Any:
     """∏ of sizes that may be symbols."""
     return math.prod(sizes)
@@ -87,6 +159,22 @@ def shape_argument(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         return tuple(sizes[0])
     return sizes
+
+
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
+_OTHER_NAMES = frozenset(_NUMPY_NAMES) | {"self"}
+
+
+def numpy_names(rule: Rule) -> Rule:
+    """The rule with NumPy's names for its arguments too, which PyTorch's own parser takes: ``axis``, ``keepdims``."""
+
+    @wraps(rule)
+    def renamed(*args: Any, **kwargs: Any) -> Outcome:
+        if kwargs and not _OTHER_NAMES.isdisjoint(kwargs):
+            kwargs = {_NUMPY_NAMES.get(name, "input" if name == "self" else name): kwargs[name] for name in kwargs}
+        return rule(*args, **kwargs)
+
+    return renamed
 
 
 def in_place(rule: Rule) -> Rule:
@@ -106,8 +194,18 @@ def in_place(rule: Rule) -> Rule:
 _ROOMS = (torch, Tensor, F, torch.special, torch._C._nn, torch._VF)
 
 
-def spread(names: str, rule: Rule, rooms: Sequence[Any] = _ROOMS) -> dict[Any, Rule]:
-    """The rule for each name wherever PyTorch spells it: ``torch.x``, ``Tensor.x``, ``F.x``, and in place ``x_``."""
+def spread(names: str, rule: Rule, rooms: Sequence[Any] = _ROOMS, known: bool = True) -> dict[Any, Rule]:
+    """The rule for each name wherever PyTorch spells it: ``torch.x``, ``Tensor.x``, ``F.x``, and in place ``x_``.
+
+    Args:
+        names: names with spaces between.
+        rule: what they all do.
+        rooms: where names are looked up.
+        known: False for names that only some versions of PyTorch have.
+
+    Raises:
+        LookupError: PyTorch has no such function.
+    """
     table: dict[Any, Rule] = {}
     replacing = in_place(rule)
     for name in names.split():
@@ -118,6 +216,6 @@ def spread(names: str, rule: Rule, rooms: Sequence[Any] = _ROOMS) -> dict[Any, R
                 if callable(function):
                     table[function] = use
                     found = True
-        if not found and not hasattr(torch.ops.aten, name):
+        if known and not found and not hasattr(torch.ops.aten, name):
             raise LookupError(f"PyTorch {torch.__version__} has no function {name!r}")
     return table

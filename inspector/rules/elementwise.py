@@ -1,6 +1,6 @@
-"""One operation for each element: arithmetic, comparisons, activations. Results broadcast and promote as in NumPy.
+"""One operation for each element of one tensor: functions, activations, dropout.
 
-Source: PyTorch documentation, "Broadcasting semantics" and "Type promotion".
+Source: PyTorch documentation of each function; "Type promotion" for results of integers.
 """
 
 from __future__ import annotations
@@ -8,99 +8,149 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
 
-from inspector.rules.common import ELEMENTWISE, Rule, broadcast, empty, in_place, like, preserved_strides, spread
+from inspector.errors import ShapeError
+from inspector.rules.common import ELEMENTWISE, Rule, axis_of, floating, like, real, result, spread
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from inspector.rules.common import Outcome
 
-META = torch.device("meta")
 
-
-def unary(input: Tensor, *args: Any, **kwargs: Any) -> Outcome:
-    """A function of each element that keeps the dtype: relu, neg, clamp, dropout, masked_fill."""
+def unary(input: Tensor) -> Outcome:
+    """A function of each element that keeps the dtype: neg, floor, sign."""
     return like(input), ELEMENTWISE(n=input.numel())
 
 
-def activation(input: Tensor, *args: Any, inplace: bool = False, **kwargs: Any) -> Outcome:
-    """The same for functions of torch.nn.functional that can work in place."""
+def unary_with_options(input: Tensor, *options: Any, out: None = None, **named: Any) -> Outcome:
+    """The same of functions with numbers for options: round, nan_to_num, softplus."""
+    if out is not None:
+        raise TypeError("out= is the trace's to answer")
+    return like(input), ELEMENTWISE(n=input.numel())
+
+
+def magnitude(input: Tensor) -> Outcome:
+    """torch.abs: the magnitude of a complex number is real."""
+    return like(input, real(input.dtype)), ELEMENTWISE(n=input.numel())
+
+
+def angle(input: Tensor) -> Outcome:
+    """torch.angle: real, of integers too."""
+    return like(input, real(floating(input.dtype))), ELEMENTWISE(n=input.numel())
+
+
+def activation(input: Tensor, *options: Any, inplace: bool = False, **named: Any) -> Outcome:
+    """A function of torch.nn.functional that keeps the dtype and can work in place: relu, leaky_relu."""
     return (input if inplace else like(input)), ELEMENTWISE(n=input.numel())
 
 
-def floating_unary(input: Tensor, *args: Any, **kwargs: Any) -> Outcome:
+def functional_dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Outcome:
+    """F.dropout: each element is kept or not; outside training nothing happens."""
+    if inplace:
+        return input, ELEMENTWISE(n=input.numel()) if training and p else None
+    return dropout(input, p, training)
+
+
+def dropout(input: Tensor, p: float, train: bool) -> Outcome:
+    """torch.dropout: the very input comes back where no element can be lost."""
+    if not train or p == 0:
+        return input, None
+    return like(input), ELEMENTWISE(n=input.numel())
+
+
+def channel_dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Outcome:
+    """F.dropout1d, 2d, 3d, feature_alpha_dropout: whole channels are kept or not."""
+    return functional_dropout(input, p, training, inplace)
+
+
+def floating_unary(input: Tensor) -> Outcome:
     """A function whose result is floating where the input is integer: exp, sqrt, sin, sigmoid."""
-    dtype = input.dtype
-    if not (dtype.is_floating_point or dtype.is_complex):
-        dtype = torch.get_default_dtype()
-    return like(input, dtype), ELEMENTWISE(n=input.numel())
+    return like(input, floating(input.dtype)), ELEMENTWISE(n=input.numel())
 
 
-def predicate(input: Tensor, *args: Any, **kwargs: Any) -> Outcome:
-    """A question put to each element: isnan, logical_not, isfinite."""
+def logit(input: Tensor, eps: float | None = None) -> Outcome:
+    """torch.logit: the same, input clamped by eps."""
+    return floating_unary(input)
+
+
+def mvlgamma(input: Tensor, p: int) -> Outcome:
+    """torch.mvlgamma: the same, of dimension p."""
+    return floating_unary(input)
+
+
+def polygamma(n: Any, input: Any) -> Outcome:
+    """torch.polygamma(n, input), whose method turns the arguments round."""
+    return floating_unary(n if isinstance(input, int) else input)
+
+
+def predicate(input: Tensor) -> Outcome:
+    """A question put to each element: isnan, isfinite, logical_not."""
     return like(input, torch.bool), ELEMENTWISE(n=input.numel())
 
 
-def _combine(input: Any, other: Any, dtype: torch.dtype) -> Outcome:
-    """The broadcast result of two operands, at least one of them a tensor."""
-    if not isinstance(other, Tensor):
-        return like(input, dtype), ELEMENTWISE(n=input.numel())
-    if not isinstance(input, Tensor):
-        return like(other, dtype), ELEMENTWISE(n=other.numel())
-    shape, second = input.shape, other.shape
-    if shape == second:
-        if input.is_contiguous() or other.is_contiguous():
-            output = torch.empty(shape, dtype=dtype, device=META)
-        else:
-            output = like(input, dtype)
-    else:
-        shape = broadcast(shape, second)
-        operand = input if len(input.shape) == len(shape) and input.numel() >= other.numel() else other
-        if operand.is_contiguous() or tuple(operand.shape) != shape:
-            output = empty(shape, dtype)
-        else:
-            output = torch.empty_strided(shape, preserved_strides(operand), dtype=dtype, device=META)
+def frexp(input: Tensor) -> Outcome:
+    """torch.frexp: mantissa and exponent of each element."""
+    return torch.return_types.frexp((like(input), like(input, torch.int32))), ELEMENTWISE(n=input.numel())
+
+
+def prelu(input: Tensor, weight: Tensor) -> Outcome:
+    """F.prelu: (N, C, *) by weights (C,) or (1,) gives (N, C, *)."""
+    shape, slopes = input.shape, weight.shape
+    channels = shape[1] if len(shape) > 1 else 1
+    if weight.dim() > 1 or (weight.dim() == 1 and slopes[0] != 1 and slopes[0] != channels):
+        raise ShapeError(f"prelu takes one weight or one for each of {channels} channels, got {list(slopes)}")
+    return like(input), ELEMENTWISE(n=input.numel())
+
+
+def glu(input: Tensor, dim: int = -1) -> Outcome:
+    """F.glu: (*, 2n, *) gives (*, n, *): one half gates the other."""
+    shape = list(input.shape)
+    axis = axis_of(dim, len(shape))
+    if not shape or shape[axis] % 2:
+        raise ShapeError(f"glu halves axis {dim} of {shape}, whose size must be even")
+    shape[axis] = shape[axis] // 2
+    output = result(shape, input.dtype, input.narrow(axis, 0, shape[axis]))
     return output, ELEMENTWISE(n=output.numel())
 
 
-def promoted(input: Any, other: Any) -> torch.dtype:
-    """The dtype of a result of both; a floating tensor keeps its own beside a Python number that is real."""
-    if isinstance(input, Tensor):
-        dtype = input.dtype
-        if isinstance(other, Tensor):
-            if other.dtype is dtype:
-                return dtype
-        elif dtype.is_floating_point and not isinstance(other, complex):
-            return dtype
-    return torch.result_type(input, other)
+def native_dropout(input: Tensor, p: float, train: bool | None) -> Outcome:
+    """torch.native_dropout: the result and the mask."""
+    return (like(input), like(input, torch.bool)), ELEMENTWISE(n=input.numel())
 
 
-def binary(input: Any, other: Any, *args: Any, **kwargs: Any) -> Outcome:
-    """Arithmetic of two operands: add, mul, maximum, pow."""
-    return _combine(input, other, promoted(input, other))
-
-
-def division(input: Any, other: Any, *, rounding_mode: str | None = None) -> Outcome:
-    """True division: integers give a floating result unless it is rounded."""
-    dtype = promoted(input, other)
-    if rounding_mode is None and not (dtype.is_floating_point or dtype.is_complex):
-        dtype = torch.get_default_dtype()
-    return _combine(input, other, dtype)
-
-
-def comparison(input: Any, other: Any, *args: Any, **kwargs: Any) -> Outcome:
-    """eq, lt, logical_and: a truth value for each pair."""
-    return _combine(input, other, torch.bool)
-
+_FLOATING = """
+    acos acosh asin asinh atan atanh arccos arccosh arcsin arcsinh arctan arctanh cos cosh deg2rad rad2deg digamma
+    erf erfc erfinv exp exp2 expm1 lgamma log log10 log1p log2 reciprocal rsqrt sigmoid sin sinc sinh sqrt
+    tan tanh i0 airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 entr erfcx expit gammaln i0e i1 i1e log_ndtr
+    modified_bessel_i0 modified_bessel_i1 modified_bessel_k0 modified_bessel_k1 ndtr ndtri psi
+    scaled_modified_bessel_k0 scaled_modified_bessel_k1 spherical_bessel_j0
+"""
+_WITH_OPTIONS = """
+    round nan_to_num hardshrink softshrink gelu softplus rrelu threshold elu celu leaky_relu hardtanh renorm
+"""
+#: Python functions of torch.nn.functional, which take ``inplace``.
+_ACTIVATIONS = "relu relu6 elu selu celu silu mish leaky_relu hardswish hardsigmoid hardtanh threshold rrelu"
 
 RULES: dict[Any, Rule] = {
-    **spread("neg abs sign clone", unary),
-    **spread("relu relu6 elu selu celu silu mish leaky_relu hardswish hardsigmoid hardtanh threshold dropout", activation),
-    **spread("gelu logsigmoid softplus", activation),
-    **spread("exp log sqrt rsqrt sin cos tanh sigmoid erf log1p expm1", floating_unary),
-    **spread("isnan isinf logical_not", predicate),
-    **spread("add sub mul maximum minimum fmod remainder pow __radd__ __rmul__ __rsub__", binary),
-    **spread("div true_divide __rdiv__ __rtruediv__", division),
-    **spread("eq ne lt le gt ge logical_and logical_or __eq__ __ne__ __lt__ __le__ __gt__ __ge__", comparison),
-    Tensor.__iadd__: in_place(binary),
+    **spread("neg negative sign sgn positive ceil floor trunc fix frac conj_physical square bitwise_not", unary),
+    **spread("__invert__ logsigmoid relu relu6 selu silu mish hardswish hardsigmoid", unary),
+    **spread(_WITH_OPTIONS, unary_with_options),
+    **spread("softsign tanhshrink", floating_unary, (F,)),
+    **spread(_FLOATING, floating_unary),
+    **spread("logit", logit),
+    **spread("mvlgamma multigammaln", mvlgamma),
+    **spread("polygamma", polygamma),
+    **spread("abs absolute", magnitude),
+    **spread("angle", angle),
+    **spread("isnan isinf isfinite isneginf isposinf isreal signbit logical_not", predicate),
+    **spread("frexp", frexp),
+    **spread("prelu", prelu),
+    **spread("glu", glu),
+    **spread("dropout feature_dropout alpha_dropout feature_alpha_dropout", dropout),
+    **spread("native_dropout", native_dropout),
+    **{getattr(F, name): activation for name in _ACTIVATIONS.split()},
+    **{getattr(F, name): functional_dropout for name in ("dropout", "alpha_dropout")},
+    **{getattr(F, name): channel_dropout for name in ("dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout")},
 }
