@@ -6,7 +6,7 @@ import contextlib
 import copy
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from inspector.inputs import ModelInputs
 from inspector.preserve import preserved
-from inspector.references.twins import meta_copy, named_twins, on_meta
+from inspector.references.twins import exchange, meta_copy, on_meta
 from inspector.structure import map_tensors, tensors, unwrap
 
 Reading = TypeVar("Reading")
@@ -25,21 +25,30 @@ SMALL_BYTES = 2 * 2**30
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to run the forward.
+    """One way to run the forward: ``with setting.around(): setting.model(*setting.args, **setting.kwargs)``.
 
     Attributes:
         model: the modules that will run; hooks go here.
-        forward: runs them.
+        args: positional arguments, on the device.
+        kwargs: keyword arguments, on the device.
         device: ``meta``, ``cpu``, ``cuda``, ...
         real_data: the inputs are the user's own.
+        around: what surrounds the call.
         note: what a reader must know of this way.
     """
 
     model: nn.Module
-    forward: Callable[[], Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
     device: str
     real_data: bool
+    around: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
     note: str = ""
+
+    def forward(self) -> Any:
+        """Run it."""
+        with self.around():
+            return self.model(*self.args, **self.kwargs)
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,10 @@ def _ways(
     def meta(note: str) -> Setting:
         return _meta_setting(model, inputs, note)
 
+    def all_meta(note: str) -> Setting:
+        # A forward that makes tensors without naming a device means the CPU; here they must follow the others.
+        return replace(_meta_setting(model, inputs, note), around=lambda: torch.device("meta"))
+
     def real(note: str) -> Setting:
         return _real_setting(model, inputs, device, note)
 
@@ -106,11 +119,13 @@ def _ways(
         return
     if on_meta(model) or (device is not None and torch.device(device).type == "meta"):
         yield meta, ""
+        yield all_meta, ""
         return
     if not inputs.synthetic and not prefer_meta:
         yield real, ""
         return
     yield meta, ""
+    yield all_meta, ""
     if not inputs.synthetic:
         yield real, "run for real, since the meta device could not"
     elif _bytes(model, inputs) < SMALL_BYTES:
@@ -124,20 +139,13 @@ def _bytes(model: nn.Module, inputs: ModelInputs) -> int:
 
 def _meta_setting(model: nn.Module, inputs: ModelInputs, note: str) -> Setting:
     args, kwargs = inputs.on("meta")
-    real_data = not inputs.synthetic
-    lazy = any(nn.parameter.is_lazy(p) for p in model.parameters())
-    if on_meta(model) and not lazy:
-        return Setting(model, lambda: model(*args, **kwargs), "meta", real_data, note)
-    try:
-        twin = meta_copy(model)
-    except Exception:  # some attribute cannot be copied: only the registered tensors are exchanged then
-        twins = named_twins(model)
-
-        def forward() -> Any:
-            return torch.func.functional_call(model, twins, args, kwargs, tie_weights=False)
-
-        return Setting(model, forward, "meta", real_data, note)
-    return Setting(twin, lambda: twin(*args, **kwargs), "meta", real_data, note)
+    twin = model
+    if not on_meta(model) or any(nn.parameter.is_lazy(p) for p in model.parameters()):
+        try:
+            twin = meta_copy(model)
+        except Exception:  # some attribute cannot be copied: only the registered tensors are exchanged, until ``preserved`` ends
+            exchange(model)
+    return Setting(twin, args, kwargs, "meta", not inputs.synthetic, note=note)
 
 
 def _real_setting(model: nn.Module, inputs: ModelInputs, device: torch.device | str | None, note: str) -> Setting:
@@ -150,15 +158,17 @@ def _real_setting(model: nn.Module, inputs: ModelInputs, device: torch.device | 
     elif any(nn.parameter.is_lazy(p) for p in model.parameters()):
         runs = copy.deepcopy(model)
 
-    def forward() -> Any:
-        # Data without a named device stays where the user put it: a model may be split over several.
-        args, kwargs = (inputs.args, inputs.kwargs) if device is None and not inputs.synthetic else inputs.on(target)
-        if not inputs.synthetic:  # the forward may write into its arguments
-            args, kwargs = map_tensors(args, _clone), {key: map_tensors(value, _clone) for key, value in kwargs.items()}
-        with preserved(runs), full_precision():
-            return runs(*args, **kwargs)
+    # Data without a named device stays where the user put it: a model may be split over several.
+    args, kwargs = (inputs.args, inputs.kwargs) if device is None and not inputs.synthetic else inputs.on(target)
+    if not inputs.synthetic:  # the forward may write into its arguments
+        args, kwargs = map_tensors(args, _clone), {key: map_tensors(value, _clone) for key, value in kwargs.items()}
+    return Setting(runs, args, kwargs, target.type, not inputs.synthetic, lambda: _for_real(runs), note)
 
-    return Setting(runs, forward, target.type, not inputs.synthetic, note)
+
+@contextlib.contextmanager
+def _for_real(model: nn.Module) -> Iterator[None]:
+    with preserved(model), full_precision():
+        yield
 
 
 def _clone(tensor: Tensor) -> Tensor:

@@ -32,16 +32,14 @@ def meta_copy(model: nn.Module) -> nn.Module:
         return copy.deepcopy(model, memo)
 
 
-def named_twins(model: nn.Module) -> dict[str, Tensor]:
-    """Meta twins of the registered tensors, by every name each has; a tied tensor has one twin."""
+def exchange(model: nn.Module) -> None:
+    """Put meta twins in the place of the model's registered tensors, in the model itself."""
     twins: dict[int, Tensor] = {}
-    found: dict[str, Tensor] = {}
-    for name, tensor in (
-        *model.named_parameters(remove_duplicate=False),
-        *model.named_buffers(remove_duplicate=False),
-    ):
-        found[name] = twins.setdefault(id(tensor), _twin(tensor))
-    return found
+    for module in model.modules():
+        for table in (module._parameters, module._buffers):
+            for name, tensor in table.items():
+                if tensor is not None:
+                    table[name] = twins.setdefault(id(tensor), _twin(tensor))  # type: ignore[assignment]  # a twin is of its kind
 
 
 def _twin(tensor: Tensor) -> Tensor:

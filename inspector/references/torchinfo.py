@@ -1,0 +1,196 @@
+"""Witness: torchinfo's parameters, output sizes and "mult-adds" for every layer, as its users know them.
+
+torchinfo multiplies each layer's parameters by output sizes and does not ask what the layer computes. What follows from that
+for each kind of layer stands in :data:`LAYERS`: from the sizes torchinfo itself read, what it should have printed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from math import prod
+from typing import NamedTuple
+
+import torchinfo as package
+from torch import Tensor, nn
+from torchinfo.layer_info import LayerInfo
+
+from inspector.inputs import ModelInputs
+from inspector.records import MeasuredModule, Measurement
+from inspector.references.registered import identity
+from inspector.references.running import Setting, conditions, run
+
+#: Deeper than any model.
+_ALL = 1_000_000
+
+
+class Layer(NamedTuple):
+    """What torchinfo read of one call of one layer."""
+
+    module: nn.Module
+    inputs: list[int]  # sizes of the first input
+    outputs: list[int]  # sizes of the first output
+
+    def elements(self, word: str) -> int:
+        """Elements of the layer's parameters with this word in their name."""
+        return sum(p.numel() for name, p in self.module.named_parameters() if word in name)
+
+    def printed(self) -> int:
+        """The mult-adds that torchinfo's arithmetic makes of these sizes, right or wrong."""
+        total = 0
+        for name, parameter in self.module.named_parameters():
+            elements, name = _unmasked(self.module, name, parameter)
+            if name in ("weight", "bias"):
+                pixels = self.outputs[:1] + self.outputs[2:] if "Conv" in type(self.module).__name__ else self.outputs[:1]
+                total += elements * prod(pixels)
+            elif "weight" in name or "bias" in name:
+                total += elements * prod(self.outputs[:2])
+        return total
+
+
+def _unmasked(module: nn.Module, name: str, parameter: Tensor) -> tuple[int, str]:
+    """torchinfo counts what a pruning mask leaves, under the name before pruning."""
+    mask = getattr(module, f"{name.removesuffix('_orig')}_mask", None)
+    if not name.endswith("_orig") or mask is None:
+        return parameter.numel(), name
+    return int(mask.sum()), name.removesuffix("_orig")
+
+
+def _linear(layer: Layer) -> int:
+    return layer.elements("weight") * prod(layer.outputs[:-1])
+
+
+def _convolution(layer: Layer) -> int:
+    return layer.elements("weight") * _positions(layer, layer.outputs)
+
+
+def _transposed(layer: Layer) -> int:
+    return layer.elements("weight") * _positions(layer, layer.inputs)
+
+
+def _positions(layer: Layer, sizes: list[int]) -> int:
+    """Batch times pixels; without a batch axis the channels come first."""
+    axes = len(getattr(layer.module, "kernel_size"))  # noqa: B009  a Module's attributes have no type
+    return prod(sizes[:-1 - axes]) * prod(sizes[-axes:])
+
+
+def _recurrent(layer: Layer) -> int:
+    return layer.elements("weight") * prod(layer.outputs[:-1])
+
+
+def _bilinear(layer: Layer) -> int:
+    F_out, F_1, _ = layer.module.get_parameter("weight").shape
+    return (layer.elements("weight") + F_out * F_1) * prod(layer.outputs[:-1])
+
+
+def _nothing(layer: Layer) -> int:
+    return 0
+
+
+_BIAS = "adds the bias as mult-adds"
+_NO_PRODUCT = "multiplies the layer's parameters by the batch, though it computes no matrix product"
+_NO_BATCH = "takes the first axis for the batch"
+
+#: Known faults: the classes whose own forward runs, what torchinfo does to them, and the MACs that its sizes should have given.
+LAYERS: tuple[tuple[tuple[type[nn.Module], ...], str, Callable[[Layer], int]], ...] = (
+    ((nn.Linear,), f"{_BIAS}, and ignores the axes between the first and the features", _linear),
+    ((nn.Conv1d, nn.Conv2d, nn.Conv3d), f"{_BIAS}, and {_NO_BATCH}", _convolution),
+    (
+        (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+        f"multiplies by the output's pixels where a transposed convolution runs over the input's, and {_BIAS}",
+        _transposed,
+    ),
+    ((nn.RNN, nn.LSTM, nn.GRU), f"{_BIAS}, and takes the first two axes for batch and time", _recurrent),
+    ((nn.RNNCell, nn.LSTMCell, nn.GRUCell), f"{_BIAS}, and multiplies by both axes of the state", _recurrent),
+    ((nn.Bilinear,), f"{_BIAS}, leaves out the product with the first input, and {_NO_BATCH}", _bilinear),
+    (
+        (
+            *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm),
+            *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.Embedding, nn.EmbeddingBag, nn.PReLU),
+        ),
+        _NO_PRODUCT,
+        _nothing,
+    ),
+)
+_NO_MULT_ADDS = "has mult-adds for parameters named weight or bias alone"
+_UNKNOWN_LAYER = "multiplies a layer's parameters by output sizes without asking what it computes"
+
+
+def mended(layer: Layer, printed: int) -> tuple[str, int | None]:
+    """(the known fault that explains what torchinfo printed, the MACs it should have given; None where sizes cannot tell).
+
+    A figure that torchinfo's arithmetic does not give has no known fault: ``("", None)``.
+    """
+    if layer.printed() != printed:
+        return "", None
+    for classes, fault, arithmetic in LAYERS:
+        for known in classes:
+            if isinstance(layer.module, known) and type(layer.module).forward is known.forward:
+                return fault, arithmetic(layer)
+    return (_UNKNOWN_LAYER if printed else _NO_MULT_ADDS), None
+
+
+def torchinfo(model: nn.Module, inputs: ModelInputs) -> Measurement:
+    """Parameters, first output size and mult-adds of every module call that torchinfo lists, and its totals.
+
+    Containers carry no mult-adds in torchinfo, nor do they here. ``corrected_params`` counts each parameter where it is first
+    used by a listed call, ``corrected_macs`` is what :data:`LAYERS` makes of the sizes.
+    """
+    seen: list[MeasuredModule] = []
+    totals: dict[str, int] = {}
+
+    def watch(setting: Setting) -> None:
+        seen.clear()
+        statistics = _summary(setting)
+        paths = {id(module): path for path, module in setting.model.named_modules()}
+        numbers: Counter[str] = Counter()
+        counted: set[Hashable] = set()
+        for entry in statistics.summary_list:
+            if entry.executed and id(entry.module) in paths:
+                path = paths[id(entry.module)]
+                numbers[path] += 1
+                seen.append(_measured(entry, path, numbers[path], counted))
+        totals.update(
+            params=statistics.total_params,
+            trainable_params=statistics.trainable_params,
+            macs=statistics.total_mult_adds,
+        )
+
+    setting, failure = run(model, inputs, watch, prefer_meta=True)
+    stated = {"torchinfo": package.__version__, **conditions(setting, model)}
+    return Measurement("torchinfo", tuple(seen), totals, stated, None if failure is None else failure.message)
+
+
+def _summary(setting: Setting) -> package.ModelStatistics:
+    """torchinfo's summary; arguments that it would misread reach the forward around it."""
+    mode = "train" if setting.model.training else "eval"
+    model, args, kwargs = setting.model, setting.args, setting.kwargs
+    with setting.around():
+        if args and not kwargs and all(isinstance(value, Tensor) for value in args):
+            return package.summary(model, input_data=list(args), mode=mode, depth=_ALL, verbose=0)
+        forward = model.forward
+        model.forward = lambda *_: forward(*args, **kwargs)
+        try:
+            return package.summary(model, input_data=[], mode=mode, depth=_ALL, verbose=0)
+        finally:
+            del model.forward
+
+
+def _measured(entry: LayerInfo, path: str, number: int, counted: set[Hashable]) -> MeasuredModule:
+    inside = {identity(parameter): parameter.numel() for parameter in entry.module.parameters()}
+    own = sum(numel for key, numel in inside.items() if key not in counted)
+    counted |= {identity(parameter) for parameter in entry.module.parameters(recurse=False)}
+    fault, macs = "", None
+    if entry.is_leaf_layer:
+        fault, macs = mended(Layer(entry.module, entry.input_size, entry.output_size), entry.macs)
+    return MeasuredModule(
+        path,
+        type(entry.module).__name__,
+        number,
+        output_shapes=(tuple(entry.output_size),) if all(isinstance(size, int) for size in entry.output_size) else None,
+        params=None if entry.is_recursive else entry.num_params,
+        macs=entry.macs if entry.is_leaf_layer else None,
+        fault=fault,
+        corrected_params=own,
+        corrected_macs=macs,
+    )
