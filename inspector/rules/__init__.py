@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from inspector.rules import arithmetic, convolution, elementwise, linear, view
+from inspector.rules import arithmetic, convolution, elementwise, linear, normalization, pooling, view
 from inspector.rules.common import ValuesNeeded, empty
 from inspector.rules.passive import PASSIVE
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PARAMETERS", "PASSIVE", "RANDOM", "RULES", "TABLES", "ValuesNeeded", "empty", "rule_for"]
 
-_FAMILIES = (convolution, linear, elementwise, arithmetic, view)
+_FAMILIES = (convolution, linear, elementwise, arithmetic, view, normalization, pooling)
 
 #: Family -> its table, callable -> rule.
 TABLES: dict[str, dict[Any, Rule]] = {family.__name__.rpartition(".")[2]: family.RULES for family in _FAMILIES}

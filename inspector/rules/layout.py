@@ -1,0 +1,42 @@
+"""Memory layouts of windowed and normalized images: a result keeps "channels last" where its input has it.
+
+Source: PyTorch documentation, "Channels Last Memory Format"; c10's ``suggest_memory_format``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+_CHANNELS_LAST = {4: (torch.channels_last, (1, 3, 2, 0)), 5: (torch.channels_last_3d, (1, 4, 3, 2, 0))}
+
+
+def memory_format(x: Tensor) -> torch.memory_format:
+    """The format that PyTorch gives to a result with the layout of ``x``: channels last where its strides look so."""
+    if x.is_contiguous() or x.dim() not in _CHANNELS_LAST:
+        return torch.contiguous_format
+    format_, order = _CHANNELS_LAST[x.dim()]
+    step: Any = 0
+    stride = x.stride()
+    if stride[1] == 0:
+        return torch.contiguous_format
+    for axis in order:
+        size = x.shape[axis]
+        if size == 0 or stride[axis] < step or (axis == 0 and step == stride[1]):
+            return torch.contiguous_format
+        step = stride[axis] * size if size > 1 else stride[axis]
+    return format_
+
+
+def shaped(x: Tensor, shape: Sequence[Any], dtype: torch.dtype | None = None) -> Tensor:
+    """A meta tensor of this shape, in the memory format and (unless given) with the dtype of ``x``."""
+    dtype = dtype or x.dtype
+    if x.is_contiguous() or len(shape) not in _CHANNELS_LAST:
+        return torch.empty(shape, dtype=dtype, device="meta")
+    return torch.empty(shape, dtype=dtype, device="meta", memory_format=memory_format(x))
