@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+#: A context in which no function mode is asked.
+DisableTorchFunction = torch._C.DisableTorchFunction
 #: True while any device's autocast is on; the public ``is_autocast_enabled`` needs a question for each device.
 any_autocast_enabled = torch._C._is_any_autocast_enabled
 #: The innermost functorch transform, or None: not None means that tensors may be batched by ``vmap``.

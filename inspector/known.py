@@ -61,12 +61,12 @@ class KnownValues:
 
     def __init__(self) -> None:
         # The tensor is held beside its step, so that its id stays its own.
-        self._steps: dict[int, tuple[Tensor, _Step]] = {}
+        self.steps: dict[int, tuple[Tensor, _Step]] = {}
         self._storages: dict[int, list[int]] = {}
         self._lost: set[int] = set()
 
     def __contains__(self, tensor: Tensor) -> bool:
-        return id(tensor) in self._steps or not (tensor.is_meta or self._is_lost(tensor))
+        return id(tensor) in self.steps or not (tensor.is_meta or self._is_lost(tensor))
 
     def _is_lost(self, tensor: Tensor) -> bool:
         return bool(self._lost) and _storage(tensor) in self._lost
@@ -91,9 +91,9 @@ class KnownValues:
 
     def forget(self, target: Tensor) -> None:
         """Something unknown was written into this tensor."""
-        if id(target) in self._steps or not target.is_meta:
+        if id(target) in self.steps or not target.is_meta:
             self._forget_aliases(target)
-            self._steps.pop(id(target), None)
+            self.steps.pop(id(target), None)
 
     def value(self, tensor: Tensor) -> Tensor:
         """The tensor with its values, on the CPU.
@@ -101,7 +101,7 @@ class KnownValues:
         Raises:
             Unknown: it depends on input without data.
         """
-        entry = self._steps.get(id(tensor))
+        entry = self.steps.get(id(tensor))
         if entry is not None:
             with torch.no_grad():
                 return entry[1].compute()
@@ -110,12 +110,12 @@ class KnownValues:
         return tensor
 
     def _add(self, tensor: Tensor, step: _Step) -> None:
-        self._steps[id(tensor)] = (tensor, step)
+        self.steps[id(tensor)] = (tensor, step)
         self._storages.setdefault(_storage(tensor), []).append(id(tensor))
 
     def _stored(self, value: Any) -> Any:
         def step(tensor: Tensor) -> Any:
-            entry = self._steps.get(id(tensor))
+            entry = self.steps.get(id(tensor))
             return entry[1] if entry is not None else tensor
 
         return _map_arguments(value, step)
@@ -125,7 +125,7 @@ class KnownValues:
         storage = _storage(target)
         for other in self._storages.get(storage, ()):
             if other != id(target):
-                self._steps.pop(other, None)
+                self.steps.pop(other, None)
         if not target.is_meta:
             self._lost.add(storage)
 

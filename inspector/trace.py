@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from inspector.errors import NeedsData, ShapeError
 from inspector.fallback import ask_pytorch, asks_for_values, body_of
 from inspector.inputs import meta_twin
-from inspector.internals import any_autocast_enabled, batched, functorch_level, unbatched
+from inspector.internals import DisableTorchFunction, any_autocast_enabled, batched, functorch_level, unbatched
 from inspector.known import KnownValues, Unknown
 from inspector.rules import PARAMETERS, PASSIVE, RANDOM, RULES, ValuesNeeded, rule_for
 from inspector.rules.autocast import autocast_output
@@ -149,10 +149,11 @@ class Tracer(TorchFunctionMode):
             if self.failed is None:
                 event.inputs = ()
             if event.module is module:
-                if type(output) is Tensor:
-                    event.shapes, event.dtypes = (output.shape,), (output.dtype,)
-                else:
-                    event.shapes, event.dtypes = _described(output)
+                with DisableTorchFunction():  # hooks run under the mode, and reading a shape is a call like any other
+                    if type(output) is Tensor:
+                        event.shapes, event.dtypes = (output.shape,), (output.dtype,)
+                    else:
+                        event.shapes, event.dtypes = _described(output)
                 return
 
     # Calls
@@ -171,11 +172,22 @@ class Tracer(TorchFunctionMode):
             return self._from_values(func, args, kwargs or {})
         except Exception:
             return self._rule_failed(func, rule, args, kwargs or {})
+        # What follows is `_record` for the common case: one tensor, positional arguments, no parameter used first.
         kind = type(output)
         if kind is torch.Size or (kind is tuple and _is_shape(output)):
             output = torch.empty(output, dtype=_first_tensor(args, kwargs).dtype, device=_META)
             kind = Tensor
-        return self._record(func, rule, args, kwargs, output, formula, kind)
+        if kind is not Tensor or kwargs:
+            return self._record(func, rule, args, kwargs, output, formula, kind)
+        pending = self._pending
+        for value in args:
+            if id(value) in pending or (type(value) in _NESTS and value and type(value[0]) is not int):
+                return self._record(func, rule, args, kwargs, output, formula, kind)
+        first = args[0] if args else None
+        if type(first) is not Tensor or id(first) in self._known.steps or not first.is_meta:
+            return self._record(func, rule, args, kwargs, output, formula, kind)
+        self.calls.append(Call(func, (output.shape,), output.dtype, formula, self._open[-1]))
+        return output
 
     def _record(
         self, func: Any, rule: Any, args: Any, kwargs: Any, output: Any, formula: Any, kind: type, **facts: Any
@@ -191,20 +203,27 @@ class Tracer(TorchFunctionMode):
             used = self._first_uses(args, kwargs)
             if used:
                 facts["parameters"] = used
-                parameters = PARAMETERS.get(rule)
-                if parameters is not None:
-                    facts["params_formula"] = parameters(*args, **(kwargs or {}))
+                facts["params_formula"] = self._parameters_formula(rule, args, kwargs or {})
         if facts:
             self.calls.append(Call(func, shapes, dtype, formula, self._open[-1], **facts))
         else:
             self.calls.append(Call(func, shapes, dtype, formula, self._open[-1]))
         first = args[0] if args else None
-        if not self._real and not (isinstance(first, Tensor) and first.is_meta and first not in self._known):
-            if func not in RANDOM and self._known.covers(args, kwargs or {}):
-                self._known.remember(func, args, kwargs or {}, output)
+        known = self._known
+        if not (self._real or (type(first) is Tensor and id(first) not in known.steps and first.is_meta)):
+            if func not in RANDOM and known.covers(args, kwargs or {}):
+                known.remember(func, args, kwargs or {}, output)
             elif isinstance(first, Tensor) and (output is first or output is None):
-                self._known.forget(first)
+                known.forget(first)
         return output
+
+    @staticmethod
+    def _parameters_formula(rule: Any, args: Any, kwargs: Any) -> BoundFormula | None:
+        formula = PARAMETERS.get(rule)
+        try:
+            return None if formula is None else formula(*args, **kwargs)
+        except Exception:  # a call form it does not know: the elements are counted all the same
+            return None
 
     def _first_uses(self, args: Any, kwargs: Any) -> tuple[int, ...]:
         pending = self._pending
@@ -212,7 +231,7 @@ class Tracer(TorchFunctionMode):
         for value in args if not kwargs else (*args, *kwargs.values()):
             if id(value) in pending:
                 used += (pending.pop(id(value)),)
-            elif type(value) in (list, tuple) and value and isinstance(value[0], (Tensor, list, tuple)):
+            elif type(value) in _NESTS and value and type(value[0]) is not int:
                 used += self._first_uses(value, None)
         return used
 
@@ -323,6 +342,7 @@ class Tracer(TorchFunctionMode):
 
 
 _META = torch.device("meta")
+_NESTS = (tuple, list)
 
 _DEVICE_QUESTIONS: dict[Any, Any] = {
     Tensor.device.__get__: lambda device: device,  # type: ignore[attr-defined]  # a getter that the stubs call a value

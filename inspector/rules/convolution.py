@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from inspector import geometry
 from inspector.errors import ShapeError
-from inspector.formula import Formula
+from inspector.formula import BoundFormula, Formula
 from inspector.rules.common import Rule, spread
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from inspector.formula import BoundFormula
     from inspector.rules.common import Outcome
 
 KERNEL = {1: ("K",), 2: ("K_h", "K_w"), 3: ("K_d", "K_h", "K_w")}
@@ -88,20 +87,24 @@ def convolution(
     """F.conv1d, conv2d, conv3d: input (N, C_in, *size) and weight (C_out, C_in/G, *kernel) give (N, C_out, *out)."""
     C_out, depth, *kernel = weight.shape
     rank = len(kernel)
+    C_in = depth * groups
+    N = _channels(input, weight, rank, C_in)
+    shape = input.shape[-rank:]
     stride, dilation = per_axis(stride, rank), per_axis(dilation, rank)
-    if isinstance(padding, str):
-        paddings = [sum(geometry.same_padding(k, d)) if padding == "same" else 0 for k, d in zip(kernel, dilation, strict=True)]
+    values = {"N": N, "C_out": C_out, "C_in": C_in, "G": groups}
+    sizes = []
+    if type(padding) is str:
+        same = padding == "same"
+        padding = [sum(geometry.same_padding(k, d)) if same else 0 for k, d in zip(kernel, dilation, strict=True)]
     else:
-        paddings = [2 * p for p in per_axis(padding, rank)]
-    N = _channels(input, weight, rank, depth * groups)
-    sizes = [
-        geometry.output_size(i, k, s, p, d)
-        for i, k, s, p, d in zip(input.shape[-rank:], kernel, stride, paddings, dilation, strict=True)
-    ]
-    formula = MACS[rank](
-        N=N, C_out=C_out, C_in=depth * groups, G=groups, **dict(zip(KERNEL[rank] + OUTPUT[rank], kernel + sizes, strict=True))
-    )
-    return _result(input, rank, C_out, sizes), formula
+        padding = [2 * p for p in per_axis(padding, rank)]
+    for axis in range(rank):
+        taps = kernel[axis]
+        size = geometry.output_size(shape[axis], taps, stride[axis], padding[axis], dilation[axis])
+        values[KERNEL[rank][axis]] = taps
+        values[OUTPUT[rank][axis]] = size
+        sizes.append(size)
+    return _result(input, rank, C_out, sizes), BoundFormula(MACS[rank], values)
 
 
 def transposed_convolution(
