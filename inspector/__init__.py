@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,7 +43,24 @@ def __getattr__(name: str) -> Any:
     if name == "rules":
         return import_module("inspector.rules")
     if name in _HOMES:
-        # The function of the same name takes its module's place as an attribute of the package.
         value = globals()[name] = getattr(import_module(f"inspector.{_HOMES[name]}"), name)
         return value
     raise AttributeError(f"module 'inspector' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Keeps the functions ``predict`` and ``verify`` as attributes, whichever submodule is imported first.
+
+    The import system sets each submodule as an attribute of its package, where it would hide the function of its name.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
