@@ -21,6 +21,21 @@ if TYPE_CHECKING:
 
 #: The questions by which a function of PyTorch asks whether a mode wants the call.
 _QUESTIONS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
+
+
+def _no(*_: Any) -> bool:
+    return False
+
+
+class _Overrides:
+    """``torch.overrides`` for a followed body, in which nobody wants the call."""
+
+    has_torch_function = has_torch_function_unary = has_torch_function_variadic = staticmethod(_no)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch.overrides, name)
+
+
 #: Operators of these namespaces that the counter does not list multiply no matrices; of others nobody knows.
 _PYTORCHS_OWN = {"aten", "prim", "prims", "profiler", "debugprims"}
 
@@ -30,7 +45,9 @@ def body_of(function: Any) -> Callable[..., Any] | None:
     """A twin of a Python function of PyTorch that runs its body at once, so that its parts arrive as calls; None if it has none."""
     if not isinstance(function, FunctionType) or not set(_QUESTIONS) & set(function.__code__.co_names):
         return None
-    answers = dict.fromkeys(_QUESTIONS, lambda *_: False)
+    answers: dict[str, Any] = dict.fromkeys(_QUESTIONS, _no)
+    if "overrides" in function.__code__.co_names:
+        answers["overrides"] = _Overrides()
     twin = FunctionType(
         function.__code__,
         {**function.__globals__, **answers},

@@ -89,6 +89,7 @@ class Tracer(TorchFunctionMode):
         self._thread = threading.get_ident()
         self._outer_error = sys.exc_info()[1]
         self._after_hooks: list[Any] = []
+        self._followed: Any = None
 
     @property
     def stopped_in(self) -> ModuleEvent | None:
@@ -236,7 +237,7 @@ class Tracer(TorchFunctionMode):
         return used
 
     def _without_rule(self, func: Any, args: Any, kwargs: Any) -> Any:
-        if func in PASSIVE:
+        if func in PASSIVE or isinstance(func, type):  # torch.device, torch.Size: values, no tensors
             return func(*args, **kwargs)
         answer = _DEVICE_QUESTIONS.get(func)
         if answer is not None:
@@ -245,9 +246,13 @@ class Tracer(TorchFunctionMode):
         if rule is not None:
             return self.__torch_function__(func, (), args, kwargs)
         body = body_of(func)
-        if body is not None:
-            with self:
-                return body(*args, **kwargs)
+        if body is not None and func is not self._followed:
+            self._followed = func  # a body that asks for itself again is no body to follow
+            try:
+                with self:
+                    return body(*args, **kwargs)
+            finally:
+                self._followed = None
         return self._ask_pytorch(func, args, kwargs)
 
     def _rule_failed(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
