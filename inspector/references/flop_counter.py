@@ -96,8 +96,8 @@ class _Missed(TorchDispatchMode):
 def flop_counter(model: nn.Module, inputs: ModelInputs) -> Measurement:
     """MACs, half of the counter's FLOPs, of every module call and in total.
 
-    ``fault`` of a call names the operators in it that the counter missed, ``corrected_macs`` adds what they multiply; it is None
-    where one of them is opaque. ``totals``: ``macs``, and with nothing opaque ``corrected_macs``.
+    ``fault`` of a call names the operators in it that the counter missed, ``corrected_macs`` adds what those of them multiply
+    whose sizes tell it.
     """
     seen: list[MeasuredModule] = []
     totals: dict[str, int] = {}
@@ -117,15 +117,12 @@ def flop_counter(model: nn.Module, inputs: ModelInputs) -> Measurement:
         for call in calls:
             before, after = call.entered, call.left or call.entered
             names = missed.names[before.missed : after.missed]
-            fault, known = _fault(names)
             macs = (after.flops - before.flops) // 2
-            mended = macs + after.mended - before.mended if known else None
+            mended = macs + after.mended - before.mended
             seen.append(
-                MeasuredModule(call.path, call.kind, call.number, macs=macs, fault=fault, corrected_macs=mended)
+                MeasuredModule(call.path, call.kind, call.number, macs=macs, fault=_fault(names), corrected_macs=mended)
             )
         totals["macs"] = int(counter.get_total_flops()) // 2
-        if _fault(missed.names)[1]:
-            totals["corrected_macs"] = totals["macs"] + missed.macs
 
     setting, failure = run(model, inputs, watch, prefer_meta=True)
     stated = conditions(setting, model)
@@ -136,9 +133,10 @@ def flop_counter(model: nn.Module, inputs: ModelInputs) -> Measurement:
     return Measurement("flop_counter", tuple(seen), totals, stated)
 
 
-def _fault(names: list[str]) -> tuple[str, bool]:
-    """(what the counter missed, whether it can be mended)."""
-    if not names:
-        return "", True
+def _fault(names: list[str]) -> str:
+    """What the counter missed; operators that cannot be mended stand last, after "cannot look into"."""
     each = sorted(set(names))
-    return f"has no formula for {', '.join(each)}", all(name in MISSED for name in each)
+    missed, opaque = [name for name in each if name in MISSED], [name for name in each if name not in MISSED]
+    parts = [f"has no formula for {', '.join(missed)}"] if missed else []
+    parts += [f"cannot look into {', '.join(opaque)}"] if opaque else []
+    return "; ".join(parts)

@@ -1,0 +1,235 @@
+"""Predicted beside measured: the checks of each witness, and when a difference is the witness's own.
+
+A difference is ``not counted`` only where a known fault of the witness yields exactly the figure that it gave; the fault and
+the mended figure come from the witness's own file. Anything else differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from inspector.records import Check, MeasuredModule, Measurement, ModuleCall, Row, Verdict
+
+if TYPE_CHECKING:
+    from inspector.predict import Prediction
+
+#: PyTorch computes a complex convolution as so many real ones, and its counter counts those.
+_REAL_CONVOLUTIONS = 3
+
+
+def failed(measurement: Measurement) -> Check:
+    """The one check of a witness that could not answer."""
+    refused = "refused" in measurement.conditions
+    verdict: Verdict = "differ" if refused else "not counted"
+    reason = "PyTorch refuses what was predicted" if refused else f"the witness could not run: {measurement.failure}"
+    measured = measurement.failure if refused else None
+    return Check(measurement.reference, "run", "", "", 0, "runs", measured, verdict, reason)
+
+
+def registered_checks(prediction: Prediction, measurement: Measurement) -> Iterator[Check]:
+    """Totals of parameters and buffers."""
+    predicted = {
+        "params": prediction.total_params,
+        "trainable_params": prediction.trainable_params,
+        "param_bytes": prediction.param_bytes,
+        "buffer_elements": prediction.buffer_elements,
+        "buffer_bytes": prediction.buffer_bytes,
+    }
+    for what, value in predicted.items():
+        yield _equal(measurement, what, prediction.modules[0], value, measurement.totals[what], number=0)
+
+
+def execution_checks(prediction: Prediction, measurement: Measurement) -> Iterator[Check]:
+    """Which modules are called, in which order, and what each call returns."""
+    root = prediction.modules[0]
+    real_values = measurement.conditions.get("input") == "data"
+    ours = [(call.path, call.call) for call in prediction.modules]
+    theirs = [(call.path, call.call) for call in measurement.modules]
+    if ours == theirs:
+        yield _equal(measurement, "calls", root, len(ours), len(theirs), number=0)
+    else:
+        yield _first_divergence(root, ours, theirs)
+    measured = {(call.path, call.call): call for call in measurement.modules}
+    for call in prediction.modules:
+        found = measured.get((call.path, call.call))
+        if found is None:
+            continue
+        yield _equal(measurement, "dtype", call, call.dtypes, found.dtypes)
+        check = _equal(measurement, "output_shapes", call, call.output_shapes, found.output_shapes)
+        if check.verdict == "differ" and not real_values and _depends_on_data(prediction, call):
+            reason = "the size depends on values, and without data there are none to predict it from"
+            check = _not_counted(measurement, "output_shapes", call, call.output_shapes, found.output_shapes, reason)
+        yield check
+
+
+def _depends_on_data(prediction: Prediction, call: ModuleCall) -> bool:
+    # What an earlier call found decides the sizes of later ones too.
+    return any(row.data_dependent for row in prediction.rows[: call.rows[1]])
+
+
+def _first_divergence(root: ModuleCall, ours: list[tuple[str, int]], theirs: list[tuple[str, int]]) -> Check:
+    place = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
+
+    def name(calls: list[tuple[str, int]]) -> str:
+        if place >= len(calls):
+            return f"no call {place + 1}"
+        path, number = calls[place]
+        return f"call {place + 1} is {path or 'the root'}" + (f" (its call {number})" if number > 1 else "")
+
+    return Check("execution", "calls", "", root.kind, 0, name(ours), name(theirs), "differ")
+
+
+def counter_checks(prediction: Prediction, measurement: Measurement) -> Iterator[Check]:
+    """MACs of every module call and in total, beside PyTorch's counter."""
+    measured = {(call.path, call.call): call for call in measurement.modules}
+    for call in prediction.modules:
+        found = measured.get((call.path, call.call))
+        if found is None:
+            yield _not_counted(measurement, "macs", call, call.macs, None, "the counter saw no such call")
+            continue
+        yield _counter_check(prediction, measurement, call, found)
+
+
+def _counter_check(prediction: Prediction, measurement: Measurement, call: ModuleCall, found: MeasuredModule) -> Check:
+    rows = prediction.rows[slice(*call.rows)]
+    if call.macs is not None and call.macs == found.macs:
+        return _equal(measurement, "macs", call, call.macs, found.macs)
+    surplus = sum((_REAL_CONVOLUTIONS - 1) * (row.macs or 0) for row in rows if _complex_convolution(row))
+    reasons = [found.fault] if found.fault else []
+    if surplus:
+        reasons.append(f"counts a complex convolution as {_REAL_CONVOLUTIONS} real ones")
+    unknown = sorted({row.kind for row in rows if row.macs is None})
+    if unknown:
+        reasons.append(f"neither a rule nor the counter knows {', '.join(unknown)}")
+    mended = found.corrected_macs if found.corrected_macs is not None else found.macs
+    # An operator that the counter cannot look into: only what a rule says of it is left.
+    opaque = sum(row.macs or 0 for row in rows if _names_operator(row.kind, found.fault))
+    known = call.known_macs
+    if reasons and mended is not None and known + surplus in (mended, mended + opaque):
+        return _not_counted(measurement, "macs", call, call.macs, found.macs, "; ".join(reasons))
+    return _equal(measurement, "macs", call, call.macs, found.macs, "; ".join(reasons))
+
+
+def _complex_convolution(row: Row) -> bool:
+    return row.kind.startswith("conv") and (row.dtype or "").startswith("complex")
+
+
+def _names_operator(kind: str, fault: str) -> bool:
+    """Whether a row's function is an operator into which the counter cannot look, named in ``fault``."""
+    opaque = fault.partition("cannot look into ")[2]
+    return any(kind in (name, name.partition("::")[2]) for name in opaque.split(", ") if name)
+
+
+def torchinfo_checks(prediction: Prediction, measurement: Measurement) -> Iterator[Check]:
+    """Output shape, parameters and mult-adds of every layer torchinfo lists, and its totals."""
+    measured = {(call.path, call.call): call for call in measurement.modules}
+    layers: list[Check] = []
+    for call in prediction.modules:
+        found = measured.get((call.path, call.call))
+        if found is None:
+            yield _not_counted(measurement, "output_shapes", call, call.output_shapes, None, "torchinfo lists no such call")
+            continue
+        yield _shown_shape(measurement, call, found)
+        if found.params is not None:
+            yield _layer_params(prediction, measurement, call, found)
+        if found.macs is not None:
+            layers.append(_mended_check(measurement, "macs", call, call.macs, found))
+    yield from layers
+    root = prediction.modules[0]
+    yield _total_params(prediction, measurement)
+    yield _total_macs(prediction, measurement, root, layers)
+
+
+def _shown_shape(measurement: Measurement, call: ModuleCall, found: MeasuredModule) -> Check:
+    shown = found.output_shapes
+    if shown == call.output_shapes[:1]:
+        return _equal(measurement, "output_shapes", call, call.output_shapes[:1], shown)
+    if shown is None or shown == ((),) or (len(call.output_shapes) > 1 and shown[0] in call.output_shapes):
+        reason = "shows one tensor of a nested output, or none"
+        return _not_counted(measurement, "output_shapes", call, call.output_shapes, shown, reason)
+    return _equal(measurement, "output_shapes", call, call.output_shapes, shown)
+
+
+def _layer_params(prediction: Prediction, measurement: Measurement, call: ModuleCall, found: MeasuredModule) -> Check:
+    if call.params == found.params:
+        return _equal(measurement, "params", call, call.params, found.params)
+    prefix = f"{call.path}." if call.path else ""
+    unused = sum(
+        record.numel
+        for record in prediction.tensors
+        if not record.buffer and not record.used and any(name.startswith(prefix) for name in record.names)
+    )
+    reasons = {
+        "counts a tied parameter at each of its places, or what pruning left": found.corrected_params,
+        "counts parameters that no call uses": None if found.params is None else found.params - unused,
+        "counts tied parameters at each place, and parameters that no call uses": (
+            None if found.corrected_params is None else found.corrected_params - unused
+        ),
+    }
+    for reason, mended in reasons.items():
+        if mended == call.params:
+            return _not_counted(measurement, "params", call, call.params, found.params, reason)
+    return _equal(measurement, "params", call, call.params, found.params)
+
+
+def _mended_check(
+    measurement: Measurement, what: str, call: ModuleCall, predicted: object, found: MeasuredModule
+) -> Check:
+    if predicted != found.macs and found.fault and found.corrected_macs in (None, predicted):
+        return _not_counted(measurement, what, call, predicted, found.macs, found.fault)
+    return _equal(measurement, what, call, predicted, found.macs)
+
+
+def _total_params(prediction: Prediction, measurement: Measurement) -> Check:
+    root = prediction.modules[0]
+    predicted, measured = prediction.total_params, measurement.totals["params"]
+    whole = next((found.corrected_params for found in measurement.modules if not found.path), None)
+    if predicted != measured and predicted == whole:
+        reason = "adds up layers: tied parameters again, pruned ones not, and negative remainders as 0"
+        return _not_counted(measurement, "params", root, predicted, measured, reason, number=0)
+    return _equal(measurement, "params", root, predicted, measured, number=0)
+
+
+def _total_macs(prediction: Prediction, measurement: Measurement, root: ModuleCall, layers: Sequence[Check]) -> Check:
+    predicted, measured = prediction.total_macs, measurement.totals["macs"]
+    listed = sum(check.measured for check in layers if isinstance(check.measured, int))
+    inside = sum(check.predicted for check in layers if isinstance(check.predicted, int))
+    explained = listed == measured and all(check.verdict != "differ" for check in layers)
+    if predicted == measured or not explained:
+        return _equal(measurement, "macs", root, predicted, measured, number=0)
+    parts = []
+    if listed != inside:
+        parts.append(f"{listed - inside:+,} by faults in its layers".replace(",", " "))
+    if predicted != inside:
+        parts.append(f"{inside - predicted:+,} for calls outside its layers, which it does not see".replace(",", " "))
+    return _not_counted(measurement, "macs", root, predicted, measured, "; ".join(parts) or "unknown rows", number=0)
+
+
+def _equal(
+    measurement: Measurement,
+    what: str,
+    call: ModuleCall,
+    predicted: object,
+    measured: object,
+    reason: str = "",
+    *,
+    number: int | None = None,
+) -> Check:
+    verdict: Verdict = "agree" if predicted == measured else "differ"
+    number = call.call if number is None else number
+    return Check(measurement.reference, what, call.path, call.kind, number, predicted, measured, verdict, reason)
+
+
+def _not_counted(
+    measurement: Measurement,
+    what: str,
+    call: ModuleCall,
+    predicted: object,
+    measured: object,
+    reason: str,
+    *,
+    number: int | None = None,
+) -> Check:
+    number = call.call if number is None else number
+    return Check(measurement.reference, what, call.path, call.kind, number, predicted, measured, "not counted", reason)
