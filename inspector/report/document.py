@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import json
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from inspector.report import text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from inspector.formula import BoundFormula, Count
-    from inspector.records import ModuleCall, Row, TensorRecord
+    from inspector.records import Check, Measurement, ModuleCall, Row, TensorRecord
     from inspector.report.view import PredictionView
 
 #: The first number changes when a reader of the former version would misread, the second when something is added.
 SCHEMA_VERSION = "1.0"
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of :func:`document`."""
-    found: dict[str, Any] = json.loads(
-        resources.files("inspector.report").joinpath("schema/prediction.json").read_text("utf-8")
-    )
+def schema(name: Literal["prediction", "verification"] = "prediction") -> dict[str, Any]:
+    """The JSON Schema of :func:`document` or of :func:`verification_document`, which refers to the former."""
+    file = resources.files("inspector.report").joinpath(f"schema/{name}.json")
+    found: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return found
 
 
-def to_json(view: PredictionView) -> str:
-    """The document as text."""
-    return json.dumps(document(view), indent=2, ensure_ascii=False)
+def to_json(found: dict[str, Any]) -> str:
+    """A document as text."""
+    return json.dumps(found, indent=2, ensure_ascii=False)
 
 
 def document(view: PredictionView) -> dict[str, Any]:
@@ -60,6 +61,47 @@ def document(view: PredictionView) -> dict[str, Any]:
         "unused_parameters": list(view.unused_parameters),
         "notes": list(view.notes),
     }
+
+
+def verification_document(
+    view: PredictionView, checks: Sequence[Check], measurements: Sequence[Measurement]
+) -> dict[str, Any]:
+    """The prediction with every check, and how each witness was asked."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "ok": all(check.verdict != "differ" for check in checks),
+        "checks": [
+            {
+                "reference": check.reference,
+                "what": check.what,
+                "path": check.path,
+                "kind": check.kind,
+                "call": check.call,
+                "predicted": _value(check.predicted),
+                "measured": _value(check.measured),
+                "verdict": check.verdict,
+                "reason": check.reason,
+            }
+            for check in checks
+        ],
+        "witnesses": [
+            {
+                "reference": measurement.reference,
+                "totals": dict(measurement.totals),
+                "conditions": dict(measurement.conditions),
+                "failure": measurement.failure,
+            }
+            for measurement in measurements
+        ],
+        "prediction": document(view),
+    }
+
+
+def _value(found: object) -> Any:
+    """A count, a word, or nested tuples of them."""
+    if isinstance(found, (tuple, list)):
+        return [_value(item) for item in found]
+    return found if found is None or isinstance(found, (bool, int, float)) else str(found)
 
 
 def count(number: Count | None) -> int | str | None:

@@ -36,6 +36,7 @@ class Line:
         share: part of the whole from 0 to 1, None where it is not a number.
         params_worked, macs_worked: worked lines, ``""`` where there is nothing to work out.
         remark: what a reader must know, or ``""``.
+        by_macs: the lines are in order of MACs.
     """
 
     branch: str
@@ -52,6 +53,7 @@ class Line:
     params_worked: str
     macs_worked: str
     remark: str
+    by_macs: bool = False
 
     @property
     def title(self) -> str:
@@ -72,8 +74,8 @@ class Line:
 
     @property
     def worked(self) -> str:
-        """The one worked line to show: that of the parameters, else that of the MACs, else the remark."""
-        worked = self.params_worked or self.macs_worked
+        """The one worked line to show, with the remark: of the parameters, else the MACs; in order of MACs theirs."""
+        worked = self.macs_worked if self.by_macs else self.params_worked or self.macs_worked
         return f"{worked}; {self.remark}" if worked and self.remark else worked or self.remark
 
 
@@ -91,7 +93,7 @@ def lines(
     """
     root = build(view) if expand else fold(build(view))
     of_params = share_is_of(view, sort) == "params"
-    maker = _Maker(view.total_params if of_params else view.total_macs, of_params, depth)
+    maker = _Maker(view.total_params if of_params else view.total_macs, of_params, depth, sort == "macs")
     if sort is None:
         return list(maker.tree(root, "", "", 0))
     flat = list(maker.flat(root, "", 1, 0))
@@ -106,10 +108,11 @@ def share_is_of(view: PredictionView, sort: Sort | None = None) -> str:
 
 
 class _Maker:
-    def __init__(self, whole: Any, of_params: bool, depth: int | None) -> None:
+    def __init__(self, whole: Any, of_params: bool, depth: int | None, by_macs: bool) -> None:
         self.whole = whole
         self.of_params = of_params
         self.depth = depth
+        self.by_macs = by_macs
 
     def children(self, node: Node, level: int) -> tuple[Node, ...]:
         return () if self.depth is not None and level >= self.depth else node.children
@@ -153,6 +156,7 @@ class _Maker:
             params_worked=params_worked,
             macs_worked=macs_worked,
             remark=_remark(node),
+            by_macs=self.by_macs,
         )
 
 

@@ -11,7 +11,8 @@ from rich.cells import cell_len, set_cell_size
 from inspector.report import text
 from inspector.report.lines import lines as lines_of
 from inspector.report.lines import share_is_of
-from inspector.report.totals import legend, remarks, totals
+from inspector.report.totals import legend, remarks
+from inspector.report.totals import totals as totals_of
 from inspector.report.view import is_symbolic
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def render(
     depth: int | None = None,
     sort: Sort | None = None,
     expand: bool = False,
+    totals: bool = True,
 ) -> str:
     """The table, its totals and notes as text without a last line break.
 
@@ -69,8 +71,9 @@ def render(
         depth: deepest level shown.
         sort: flat list by cost.
         expand: do not fold repeated blocks. These three in full: :func:`inspector.report.lines.lines`.
+        totals: with figures of the whole model, which a prediction that stopped half-way has not.
     """
-    printed = spans(view, width=width, depth=depth, sort=sort, expand=expand)
+    printed = spans(view, width=width, depth=depth, sort=sort, expand=expand, with_totals=totals)
     if not color:
         return "\n".join("".join(part for part, _ in line).rstrip() for line in printed)
     from rich.console import Console
@@ -86,7 +89,7 @@ def svg(view: PredictionView, *, depth: int | None = None, sort: Sort | None = N
     """The coloured table as one SVG picture."""
     from rich.console import Console
 
-    printed = spans(view, width=None, depth=depth, sort=sort, expand=expand)
+    printed = spans(view, width=None, depth=depth, sort=sort, expand=expand, with_totals=True)
     widest = max(cell_len("".join(part for part, _ in line).rstrip()) for line in printed)
     console = Console(file=io.StringIO(), record=True, width=widest, highlight=False)
     for line in printed:
@@ -95,24 +98,27 @@ def svg(view: PredictionView, *, depth: int | None = None, sort: Sort | None = N
 
 
 def spans(
-    view: PredictionView, *, width: int | None, depth: int | None, sort: Sort | None, expand: bool
+    view: PredictionView, *, width: int | None, depth: int | None, sort: Sort | None, expand: bool, with_totals: bool
 ) -> list[list[Span]]:
     """The printed lines as styled spans."""
     lines = lines_of(view, depth=depth, sort=sort, expand=expand)
     symbolic = is_symbolic(view.total_macs)
     of = share_is_of(view, sort)
-    keys, widths = _layout(_SYMBOLIC_LAYOUTS if symbolic else LAYOUTS, lines, of, symbolic, width)
+    layouts = _SYMBOLIC_LAYOUTS if symbolic else LAYOUTS
+    if not with_totals:  # a part has no share
+        layouts = tuple(keys for keys in layouts if not {"bar", "percent"} & set(keys))
+    keys, widths = _layout(layouts, lines, of, symbolic, width)
     columns = {key: _columns(of, symbolic)[key.rstrip("…")] for key in keys}
     header = [((title, "bold"),) for title, _, _ in columns.values()]
     rule: list[Span] = [("─" * min(sum(widths) + len(_GAP) * (len(widths) - 1), width or 10_000), "dim")]
     printed = [_joined(header, columns, widths), rule]
     printed += [_joined([cell(line) for _, _, cell in columns.values()], columns, widths) for line in lines]
     printed.append(rule)
-    for name, figure in totals(view):
+    for name, figure in totals_of(view) if with_totals else ():
         first, *more = _wrapped(figure, width, _INDENT)
         printed.append([(f"{name:<{_INDENT}}", "bold"), (first, "")])
         printed += [[(" " * _INDENT + rest, "")] for rest in more]
-    below = [*legend(lines), *(f"Note: {remark}" for remark in remarks(view))]
+    below = [*legend(lines), *(f"Note: {remark}" for remark in (remarks(view) if with_totals else ()))]
     return printed + [[(part, "dim")] for note in below for part in _wrapped(note, width)]
 
 

@@ -22,7 +22,7 @@ from .conftest import Call, Module, View, linear, relu, view_of
 
 def test_json_holds_to_its_schema(two_layers: View, stack: View) -> None:
     for view in (two_layers, stack):
-        found = json.loads(document.to_json(view))
+        found = json.loads(document.to_json(document.document(view)))
         jsonschema.validate(found, document.schema())
         assert found["schema_version"] == document.SCHEMA_VERSION
         assert len(found["rows"]) == len(view.rows)
@@ -32,7 +32,7 @@ def test_json_holds_to_its_schema(two_layers: View, stack: View) -> None:
 def test_json_of_symbols_and_unknowns_holds_to_its_schema() -> None:
     N = sympy.Symbol("N", integer=True, positive=True)
     view = view_of(Module("", "Net", (linear("fc", 4, 4, batch=N), Call("opaque", macs=None))))
-    found = json.loads(document.to_json(view))
+    found = json.loads(document.to_json(document.document(view)))
     jsonschema.validate(found, document.schema())
     assert found["totals"]["macs"] == "16*N"
     assert found["rows"][1]["macs"] is None

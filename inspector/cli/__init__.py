@@ -1,0 +1,28 @@
+"""The command line. Commands import torch when they run, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import click
+
+from inspector.cli.formulas import formulas
+from inspector.cli.summary import summary
+from inspector.cli.verify import verify
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="inspector")
+def main() -> None:
+    r"""Say what a PyTorch model must be, as formulas, and prove it against PyTorch itself.
+
+    \b
+    inspector summary models.lenet:LeNet5 --input 1,1,32,32
+    inspector verify my_net.py:Net --arg width=64 --input tokens=2,16:int64
+    inspector formulas conv2d
+
+    Exit codes: 0 all agree, 1 something differs (or, with --strict, is unknown), 2 the question could not be put.
+    """
+
+
+main.add_command(summary)
+main.add_command(verify)
+main.add_command(formulas)

@@ -1,0 +1,72 @@
+"""``--input-file``: real data from a file, read so that no file can run code."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from inspector.errors import InspectionError
+
+
+def read_inputs(path: str) -> Any:
+    """Inputs as ``predict(input_data=...)`` takes them.
+
+    A ``.pt`` or ``.pth`` file may hold a tensor (the one positional argument), a tuple or list (positional arguments)
+    or a dict (keyword arguments). A ``.npz`` file holds keyword arguments, or positional ones where its arrays have no
+    names; a ``.safetensors`` file holds keyword arguments.
+
+    Raises:
+        InspectionError: no such file, another format, damaged, or a pickle with code in it.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InspectionError(f"--input-file {path}: there is no such file")
+    readers = {".pt": _torch, ".pth": _torch, ".npz": _numpy, ".safetensors": _safetensors}
+    reader = readers.get(file.suffix)
+    if reader is None:
+        raise InspectionError(f"--input-file {path}: a file must end in {', '.join(readers)}")
+    try:
+        return reader(file)
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InspectionError(f"--input-file {path} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _torch(file: Path) -> Any:
+    import torch
+
+    try:
+        data = torch.load(file, weights_only=True, map_location="cpu")
+    except pickle.UnpicklingError as error:
+        raise InspectionError(
+            f"--input-file {file} is no file of plain tensors: it is damaged, or holds objects that could run code "
+            "when loaded, and was not loaded. Save tensors, lists and dicts of tensors alone."
+        ) from error
+    if isinstance(data, (list, tuple)):
+        return tuple(data)
+    if not isinstance(data, (dict, torch.Tensor)):
+        raise InspectionError(f"--input-file {file} holds a {type(data).__name__}, not tensors")
+    return data
+
+
+def _numpy(file: Path) -> Any:
+    import numpy as np
+    import torch
+
+    with np.load(file, allow_pickle=False) as arrays:
+        found = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    positional = [f"arr_{index}" for index in range(len(found))]  # as np.savez calls arrays without names
+    return tuple(found[name] for name in positional) if set(found) == set(positional) else found
+
+
+def _safetensors(file: Path) -> Any:
+    try:
+        import safetensors
+        import safetensors.torch
+    except ImportError:
+        raise InspectionError(f"--input-file {file} needs the package safetensors: pip install safetensors") from None
+    try:
+        return safetensors.torch.load_file(file)
+    except safetensors.SafetensorError as error:
+        raise ValueError(str(error)) from error

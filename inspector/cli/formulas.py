@@ -1,0 +1,126 @@
+"""``inspector formulas``: the textbook, read from the rules themselves."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import textwrap
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import click
+
+from inspector.cli import screen
+from inspector.formula import Formula
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Stated: TypeAlias = "tuple[object, Formula]"  # number of axes that a formula holds for, None for any; the formula
+
+_WIDTH = 100
+_WORDS = {"macs": "MACs", "elementwise": "element-wise", "params": "parameters", "bytes": "bytes", "size": "size"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One rule of the textbook: the functions it speaks for, what it says in words, and its formulas."""
+
+    family: str
+    functions: tuple[str, ...]
+    words: str
+    formulas: tuple[Stated, ...]
+
+
+@click.command()
+@click.argument("name", required=False)
+def formulas(name: str | None) -> None:
+    """Print the textbook: every rule with its formulas and their source; or what is known of NAME.
+
+    NAME is a function (conv2d), a layer (Conv2d) or a family (convolution).
+    """
+    entries = textbook()
+    if name is not None:
+        known = {word for entry in entries for word in (entry.family, *entry.functions)}
+        found = [entry for entry in entries if name == entry.family] or [
+            entry for entry in entries if {name, name.lower()} & set(entry.functions)
+        ]
+        if not found:
+            screen.complain(f"error: the textbook has no {name!r}. {_close(name, known)}")
+            sys.exit(2)
+        entries = [_narrowed(entry, name) for entry in found]
+    screen.answer("\n\n".join(_printed(entry) for entry in entries))
+
+
+def textbook() -> list[Entry]:
+    """Every rule, family by family in the order of the tables."""
+    from inspector import rules
+    from inspector.trace import name_of
+
+    entries: list[Entry] = []
+    for family, table in rules.TABLES.items():
+        functions: dict[Any, list[str]] = {}
+        for function, rule in table.items():
+            functions.setdefault(inspect.unwrap(rule), []).append(name_of(function))
+        for rule, names in functions.items():
+            stated = [*_formulas(rules.PARAMETERS.get(rule)), *_formulas(rule)]
+            own = sorted({name for name in names if not (name.endswith("_") and name[:-1] in names)})
+            entries.append(Entry(family, tuple(own), _first_sentence(rule), tuple(dict.fromkeys(stated))))
+    return entries
+
+
+def _formulas(rule: Any, seen: set[int] | None = None) -> Iterator[Stated]:
+    """The formulas that a rule's code names, also in the functions of the textbook that it calls."""
+    seen = set() if seen is None else seen
+    if id(rule) in seen:
+        return
+    seen.add(id(rule))
+    if isinstance(rule, Formula):
+        yield None, rule
+    elif isinstance(rule, dict):  # number of axes -> formula
+        yield from ((axes, formula) for axes, formula in rule.items() if isinstance(formula, Formula))
+    elif inspect.isfunction(rule) and rule.__module__.startswith("inspector.rules"):
+        variables = inspect.getclosurevars(rule)
+        for value in (*variables.nonlocals.values(), *variables.globals.values()):
+            yield from _formulas(value, seen)
+
+
+def _first_sentence(rule: Any) -> str:
+    return " ".join((inspect.getdoc(rule) or "").partition("\n\n")[0].split())
+
+
+def _narrowed(entry: Entry, name: str) -> Entry:
+    """For a name such as conv2d, only the formulas of that many axes."""
+    if re.search(r"\dd$", name) is None:
+        return entry
+    own = [(axes, formula) for axes, formula in entry.formulas if axes in (None, int(name[-2]))]
+    return replace(entry, formulas=tuple(own))
+
+
+def _printed(entry: Entry) -> str:
+    stated = [formula for _, formula in entry.formulas]
+    lines = [f"{entry.family}: {', '.join(entry.functions)}"]
+    if entry.words:
+        lines += _wrapped(entry.words, 2)
+    width = max((len(_WORDS[formula.counts]) for formula in stated), default=0)
+    for formula in stated:
+        lines.append(f"  {_WORDS[formula.counts]:<{width}}  {formula.render()}")
+    meanings = {symbol: words for formula in stated for symbol, words in formula.symbols.items()}
+    if meanings:
+        lines += _wrapped("; ".join(f"{symbol}: {meanings[symbol]}" for symbol in sorted(meanings)), 4)
+    sources = dict.fromkeys(formula.source for formula in stated if formula.source)
+    lines += [line for source in sources for line in _wrapped(f"source: {source}", 4)]
+    return "\n".join(lines)
+
+
+def _wrapped(words: str, indent: int) -> list[str]:
+    margin = " " * indent
+    return textwrap.wrap(words, _WIDTH, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False)
+
+
+def _close(name: str, known: Iterable[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name.lower(), sorted(known), n=5, cutoff=0.5)
+    return f"Did you mean {', '.join(close)}?" if close else "`inspector formulas` prints all of it."

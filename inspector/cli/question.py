@@ -1,0 +1,182 @@
+"""What ``summary`` and ``verify`` ask in common: the options, and from them the model and its input."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import traceback
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from inspector.cli import screen
+from inspector.cli.deadline import deadline
+from inspector.cli.files import read_inputs
+from inspector.cli.shapes import arrange, parse_input
+from inspector.cli.target import Target, build, find_target, load_file, parse_arguments, raised
+from inspector.errors import InspectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import nn
+
+    from inspector.report.lines import Sort
+    from inspector.report.view import PredictionView
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+
+_OPTIONS = (
+    click.argument("target"),
+    click.option(
+        "--arg", "arguments", metavar="K=V", multiple=True, help="Argument of the class or factory: a literal."
+    ),
+    click.option(
+        "--input",
+        "inputs",
+        metavar="[NAME=]SHAPE[:DTYPE]",
+        multiple=True,
+        help="1,3,224,224 or tokens=2,16:int64; once for each argument of forward, by position or by name.",
+    ),
+    click.option(
+        "--input-file",
+        metavar="FILE",
+        help="Real data: .pt, .npz or .safetensors. A dict is keyword arguments, a tuple positional ones.",
+    ),
+    click.option("--train/--eval", "train", default=None, help="Mode of the model.  [default: as the model is]"),
+    click.option(
+        "--device", metavar="DEVICE", help="Where to build (and, in verify, to run) the model: cpu, cuda, meta."
+    ),
+    click.option(
+        "--rules", metavar="FILE.py", multiple=True, help="Run this file first; it registers rules of your own."
+    ),
+    click.option(
+        "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after this."
+    ),
+    click.option("--module-path", metavar="PATH", help="Show this module and what is inside it alone."),
+    click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Show N levels of modules."),
+    click.option(
+        "--sort", type=click.Choice(["macs", "params"]), help="List what costs most first instead of the tree."
+    ),
+    click.option("--expand", is_flag=True, help="Show each of repeated identical blocks."),
+    click.option("--strict", is_flag=True, help="Exit with 1 where MACs of a call are unknown."),
+)
+
+
+def asks(command: _F) -> _F:
+    """Give a command the common options; an InspectionError becomes exit code 2 and one message on standard error."""
+
+    @functools.wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except InspectionError as error:
+            _explain(error)
+        except Exception as error:
+            step = traceback.extract_tb(error.__traceback__)[-1]
+            told = f"{type(error).__name__}: {error}\n  at {step.filename}:{step.lineno}: {step.line}"
+            screen.complain(f"error: a fault of inspector itself, please report it: {told}")
+        sys.exit(2)  # 1 would say that something differs
+
+    for option in reversed(_OPTIONS):
+        guarded = option(guarded)
+    return guarded  # type: ignore[return-value]  # functools.wraps keeps the signature that click reads
+
+
+@dataclass(frozen=True)
+class Question:
+    """A model, its input and how to show the answer."""
+
+    target: str
+    arguments: tuple[str, ...]
+    inputs: tuple[str, ...]
+    input_file: str | None
+    train: bool | None
+    device: str | None
+    rules: tuple[str, ...]
+    timeout: float | None
+    module_path: str | None
+    depth: int | None
+    sort: Sort | None
+    expand: bool
+    strict: bool
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """While the user's code runs: not longer than the timeout, its prints to standard error, its exits an error."""
+        try:
+            with deadline(self.timeout), screen.models_own_prints_to_stderr():
+                yield
+        except SystemExit as error:
+            raise raised("the code of the model", error) from error
+
+    def shown(self, prediction: PredictionView) -> PredictionView:
+        """The whole prediction, or the module that --module-path names."""
+        from inspector.report.subtree import subtree
+
+        return prediction if self.module_path is None else subtree(prediction, self.module_path)
+
+    def unknown(self, calls: int) -> str:
+        """What --strict says of this many calls."""
+        return f"error: MACs of {calls} {'call is' if calls == 1 else 'calls are'} unknown (--strict)"
+
+    def find(self) -> Target:
+        """The target, after the files with rules have run."""
+        for file in self.rules:
+            load_file(file)
+        return find_target(self.target)
+
+    def build(self, target: Target) -> nn.Module:
+        """The model, built on the device."""
+        import torch
+
+        arguments = parse_arguments(self.arguments)
+        try:
+            place: Any = torch.device(self.device) if self.device else nullcontext()
+        except RuntimeError as error:
+            raise InspectionError(f"--device {self.device}: {str(error).splitlines()[0]}") from None
+        with place:
+            return build(target, arguments)
+
+    def keywords(self, model: nn.Module) -> dict[str, Any]:
+        """The input and the mode as keyword arguments of ``predict`` and ``verify``."""
+        mode: Literal["train", "eval"] | None = None if self.train is None else "train" if self.train else "eval"
+        if self.inputs and self.input_file:
+            raise InspectionError("give --input or --input-file, not both")
+        if self.input_file:
+            return {"input_data": read_inputs(self.input_file), "mode": mode}
+        parameters = _positional(model)
+        if not self.inputs:
+            needed = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
+            if needed:
+                raise InspectionError(
+                    f"forward needs {', '.join(needed)}: give --input SHAPE for each, or --input-file FILE"
+                )
+            return {"mode": mode}
+        sizes, dtypes = arrange(
+            [parse_input(text) for text in self.inputs], [parameter.name for parameter in parameters]
+        )
+        return {"input_size": sizes, "input_dtypes": dtypes, "mode": mode}
+
+
+def _positional(model: nn.Module) -> list[inspect.Parameter]:
+    """The positional parameters of forward, as far as Python knows them."""
+    try:
+        parameters = inspect.signature(model.forward).parameters.values()
+    except (TypeError, ValueError):  # compiled or written in C
+        return []
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [parameter for parameter in parameters if parameter.kind in kinds]
+
+
+def _explain(error: InspectionError) -> None:
+    """The table up to the call that failed, if there is one, and the message under it."""
+    from inspector.report import table
+
+    if error.partial is not None and error.partial.rows:
+        width, color = screen.width(sys.stderr), screen.color(sys.stderr)
+        screen.complain(table.render(error.partial, width=width, color=color, totals=False))
+    screen.complain(f"error: {error}")

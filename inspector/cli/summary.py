@@ -1,0 +1,62 @@
+"""``inspector summary``: the table, without verification."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inspector.cli import screen
+from inspector.cli.question import Question, asks
+
+if TYPE_CHECKING:
+    from inspector.predict import Prediction
+    from inspector.report.view import PredictionView
+
+
+@click.command()
+@asks
+@click.option("--json", "form", flag_value="json", help="Everything as JSON; its schema is versioned.")
+@click.option("--markdown", "form", flag_value="markdown", help="The table for GitHub.")
+@click.option("--csv", "form", flag_value="csv", help="One record for each line.")
+@click.option("--html", "form", flag_value="html", help="One file to attach.")
+@click.option("--svg", "form", flag_value="svg", help="A picture.")
+def summary(form: str | None, **options: Any) -> None:
+    """Print shapes, parameters and MACs of TARGET, call by call, with their formulas. Nothing runs.
+
+    TARGET is package.module:attr or path/to/file.py:attr, where attr is a model, its class or a factory.
+    Sizes may be symbols: --input N,3,H,W.
+    """
+    question = Question(**options)
+    with question.asked():
+        prediction = _predict(question)
+    screen.answer(_printed(question.shown(prediction), question, form))
+    if question.strict and prediction.unknown_macs:
+        screen.complain(question.unknown(prediction.unknown_macs))
+        sys.exit(1)
+
+
+def _predict(question: Question) -> Prediction:
+    from inspector.predict import predict
+
+    model = question.build(question.find())
+    return predict(model, **question.keywords(model))
+
+
+def _printed(view: PredictionView, question: Question, form: str | None) -> str:
+    from inspector.report import document, markdown, spreadsheet, table, web
+
+    depth, sort, expand = question.depth, question.sort, question.expand
+    if form == "json":
+        return document.to_json(document.document(view))
+    if form == "markdown":
+        return markdown.render(view, depth=depth, sort=sort, expand=expand)
+    if form == "csv":
+        return spreadsheet.render(view, depth=depth, sort=sort)
+    if form == "html":
+        return web.page(view, depth=depth, sort=sort, expand=expand)
+    if form == "svg":
+        return table.svg(view, depth=depth, sort=sort, expand=expand)
+    width, color = screen.width(sys.stdout), screen.color(sys.stdout)
+    return table.render(view, width=width, color=color, depth=depth, sort=sort, expand=expand)
