@@ -9,7 +9,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from inspector.rules import arithmetic, convolution, elementwise, linear, normalization, pooling, view
+from inspector.rules import (
+    arithmetic,
+    attention,
+    convolution,
+    elementwise,
+    embedding,
+    linear,
+    normalization,
+    ordering,
+    pooling,
+    recurrent,
+    reduction,
+    scan,
+    view,
+)
 from inspector.rules.common import ValuesNeeded, empty
 from inspector.rules.passive import PASSIVE
 
@@ -18,7 +32,21 @@ if TYPE_CHECKING:
 
 __all__ = ["PARAMETERS", "PASSIVE", "RANDOM", "RULES", "TABLES", "ValuesNeeded", "empty", "rule_for"]
 
-_FAMILIES = (convolution, linear, elementwise, arithmetic, view, normalization, pooling)
+_FAMILIES = (
+    convolution,
+    linear,
+    elementwise,
+    arithmetic,
+    view,
+    normalization,
+    pooling,
+    reduction,
+    scan,
+    ordering,
+    recurrent,
+    attention,
+    embedding,
+)
 
 #: Family -> its table, callable -> rule.
 TABLES: dict[str, dict[Any, Rule]] = {family.__name__.rpartition(".")[2]: family.RULES for family in _FAMILIES}
