@@ -74,6 +74,16 @@ def binary(input: Any, other: Any) -> Outcome:
     return combine(input, other, promoted(input, other))
 
 
+def reflected(input: Any, other: Any) -> Outcome:
+    """``other op input``: Python's reflected operators, and rsub."""
+    return combine(other, input, promoted(input, other))
+
+
+def reflected_difference(input: Any, other: Any, *, alpha: Any = 1) -> Outcome:
+    """torch.rsub: other − α·input."""
+    return reflected(input, other)
+
+
 def addition(input: Any, other: Any, *, alpha: Any = 1) -> Outcome:
     """torch.add, sub: input ± α·other."""
     return combine(input, other, promoted(input, other))
@@ -113,8 +123,9 @@ def heaviside(input: Tensor, values: Tensor) -> Outcome:
 
 def ldexp(input: Tensor, other: Tensor) -> Outcome:
     """torch.ldexp: input·2^other; the power of an integer is floating."""
-    power = empty(other.shape, floating(other.dtype)) if isinstance(other, Tensor) else float(other)
-    return combine(input, other, promoted(input, power))
+    power = like(other, floating(other.dtype)) if isinstance(other, Tensor) else float(other)
+    dtype = promoted(input, power)
+    return combine(input, power, dtype)
 
 
 def comparison(input: Any, other: Any) -> Outcome:
@@ -197,8 +208,9 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Outcome:
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Outcome:
-    """torch.masked_fill: input and mask broadcast; the result is input's dtype."""
-    return _several(input.dtype, input, mask)
+    """torch.masked_fill: input and mask broadcast; the result is contiguous."""
+    output = empty(broadcast(input.shape, mask.shape), input.dtype)
+    return output, ELEMENTWISE(n=output.numel())
 
 
 def masked_fill_in_place(input: Tensor, mask: Tensor, value: Any) -> Outcome:
@@ -213,7 +225,10 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     shape = (vec1.shape[0], vec2.shape[0])
     if broadcast(input.shape, shape) != shape:
         raise ShapeError(f"addr: {list(input.shape)} does not broadcast to {list(shape)}")
-    output = empty(shape, torch.promote_types(input.dtype, torch.promote_types(vec1.dtype, vec2.dtype)))
+    rows, columns = vec1.unsqueeze(1), vec2.unsqueeze(0)
+    output = result(
+        shape, torch.promote_types(input.dtype, torch.promote_types(vec1.dtype, vec2.dtype)), input, rows, columns
+    )
     return output, ELEMENTWISE(n=output.numel())
 
 
@@ -227,9 +242,9 @@ _COMPARISONS = """
 """
 #: Operators with another operand on their left or right; those of ``_IN_PLACE`` write into their first.
 _OPERATORS = """
-    __mul__ __rmul__ __mod__ __rmod__ __floordiv__ __rfloordiv__ __and__ __rand__ __or__ __ror__ __xor__ __rxor__
-    __lshift__ __rlshift__ __rshift__ __rrshift__
+    __mul__ __rmul__ __mod__ __floordiv__ __and__ __rand__ __or__ __ror__ __xor__ __rxor__ __lshift__ __rshift__
 """
+_REFLECTED = "__rpow__ __rmod__ __rfloordiv__ __rlshift__ __rrshift__"
 _IN_PLACE = """
     __iadd__ __isub__ __imul__ __imod__ __ifloordiv__ __iand__ __ior__ __ixor__ __ilshift__ __irshift__ __ipow__
     __itruediv__ __idiv__
@@ -239,9 +254,11 @@ RULES: dict[Any, Rule] = {
     **spread("mul multiply maximum minimum fmax fmin fmod remainder floor_divide gcd lcm nextafter", binary),
     **spread("bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift", binary),
     **spread(_OPERATORS, binary),
+    **spread(_REFLECTED, reflected),
+    **spread("rsub __rsub__", reflected_difference),
     **spread(_IN_PLACE, in_place(binary)),
-    **spread("add sub subtract rsub __add__ __radd__ __sub__ __rsub__", addition),
-    **spread("pow __pow__ __rpow__", power),
+    **spread("add sub subtract __add__ __radd__ __sub__", addition),
+    **spread("pow __pow__", power),
     **spread("float_power", float_power),
     **spread("div divide true_divide __div__ __rdiv__ __truediv__ __rtruediv__", division),
     **spread("atan2 arctan2 copysign xlogy xlog1py hypot logaddexp logaddexp2", floating_binary),

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from inspector.errors import ShapeError
-from inspector.rules.common import ELEMENTWISE, Rule, axis_of, floating, like, real, result, spread
+from inspector.rules.common import ELEMENTWISE, Rule, axis_of, empty, floating, like, real, result, spread
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,8 +37,31 @@ def magnitude(input: Tensor) -> Outcome:
 
 
 def angle(input: Tensor) -> Outcome:
-    """torch.angle: real, of integers too."""
-    return like(input, real(floating(input.dtype))), ELEMENTWISE(n=input.numel())
+    """torch.angle: real, of integers too; of complex numbers contiguous."""
+    if input.is_complex():
+        return empty(input.shape, real(input.dtype)), ELEMENTWISE(n=input.numel())
+    return floating_unary(input)
+
+
+def square(input: Tensor) -> Outcome:
+    """torch.square: truth values become integers."""
+    return like(input, torch.int64 if input.dtype is torch.bool else None), ELEMENTWISE(n=input.numel())
+
+
+def unchanged_if_real(input: Tensor) -> Outcome:
+    """torch.conj_physical: a real tensor is its own conjugate."""
+    return (like(input), ELEMENTWISE(n=input.numel())) if input.is_complex() else (input, None)
+
+
+def positive(input: Tensor) -> Outcome:
+    """torch.positive, ``+x``: the tensor itself."""
+    return input, None
+
+
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Outcome:
+    """torch.renorm: slices along an axis are scaled down to a norm; the result is contiguous."""
+    axis_of(dim, input.dim())
+    return input.shape, ELEMENTWISE(n=input.numel())
 
 
 def activation(input: Tensor, *options: Any, inplace: bool = False, **named: Any) -> Outcome:
@@ -60,9 +83,20 @@ def dropout(input: Tensor, p: float, train: bool) -> Outcome:
     return like(input), ELEMENTWISE(n=input.numel())
 
 
-def channel_dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Outcome:
+def feature_dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Outcome:
     """F.dropout1d, 2d, 3d, feature_alpha_dropout: whole channels are kept or not."""
     return functional_dropout(input, p, training, inplace)
+
+
+def _unbatched_too(rank: int) -> Rule:
+    def channel_dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Outcome:
+        """F.dropout1d, dropout3d: an input without batch axis gets one in between, so never comes back itself."""
+        output, formula = functional_dropout(input, p, training, inplace)
+        if input.dim() == rank and output is input and not inplace:
+            output = input.view(input.shape)
+        return output, formula
+
+    return channel_dropout
 
 
 def floating_unary(input: Tensor) -> Outcome:
@@ -76,8 +110,8 @@ def logit(input: Tensor, eps: float | None = None) -> Outcome:
 
 
 def mvlgamma(input: Tensor, p: int) -> Outcome:
-    """torch.mvlgamma: the same, of dimension p."""
-    return floating_unary(input)
+    """torch.mvlgamma: of dimension p; the result is contiguous."""
+    return empty(input.shape, floating(input.dtype)), ELEMENTWISE(n=input.numel())
 
 
 def polygamma(n: Any, input: Any) -> Outcome:
@@ -128,13 +162,13 @@ _FLOATING = """
     scaled_modified_bessel_k0 scaled_modified_bessel_k1 spherical_bessel_j0
 """
 _WITH_OPTIONS = """
-    round nan_to_num hardshrink softshrink gelu softplus rrelu threshold elu celu leaky_relu hardtanh renorm
+    round nan_to_num hardshrink softshrink gelu softplus rrelu threshold elu celu leaky_relu hardtanh
 """
 #: Python functions of torch.nn.functional, which take ``inplace``.
 _ACTIVATIONS = "relu relu6 elu selu celu silu mish leaky_relu hardswish hardsigmoid hardtanh threshold rrelu"
 
 RULES: dict[Any, Rule] = {
-    **spread("neg negative sign sgn positive ceil floor trunc fix frac conj_physical square bitwise_not", unary),
+    **spread("neg negative sign sgn ceil floor trunc fix frac bitwise_not", unary),
     **spread("__invert__ logsigmoid relu relu6 selu silu mish hardswish hardsigmoid", unary),
     **spread(_WITH_OPTIONS, unary_with_options),
     **spread("softsign tanhshrink", floating_unary, (F,)),
@@ -144,6 +178,10 @@ RULES: dict[Any, Rule] = {
     **spread("polygamma", polygamma),
     **spread("abs absolute", magnitude),
     **spread("angle", angle),
+    **spread("square", square),
+    **spread("conj_physical", unchanged_if_real),
+    **spread("positive", positive),
+    **spread("renorm", renorm),
     **spread("isnan isinf isfinite isneginf isposinf isreal signbit logical_not", predicate),
     **spread("frexp", frexp),
     **spread("prelu", prelu),
@@ -152,5 +190,8 @@ RULES: dict[Any, Rule] = {
     **spread("native_dropout", native_dropout),
     **{getattr(F, name): activation for name in _ACTIVATIONS.split()},
     **{getattr(F, name): functional_dropout for name in ("dropout", "alpha_dropout")},
-    **{getattr(F, name): channel_dropout for name in ("dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout")},
+    F.dropout1d: _unbatched_too(2),
+    F.dropout2d: feature_dropout,
+    F.dropout3d: _unbatched_too(4),
+    F.feature_alpha_dropout: feature_dropout,
 }

@@ -1,4 +1,7 @@
-"""Views: another reading of the same memory. PyTorch's own view of the tensor answers, so that strides stay real."""
+"""Views: another reading of the same memory. PyTorch's own view of the tensor answers, so that strides stay real.
+
+Source: PyTorch documentation, "Tensor Views".
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from inspector.rules.common import Rule, empty, like, shape_argument, spread
+from inspector.errors import ShapeError
+from inspector.rules.common import Rule, ValuesNeeded, axis_of, empty, like, numpy_names, product, shape_argument
 
 if TYPE_CHECKING:
     from inspector.rules.common import Outcome
@@ -17,56 +21,151 @@ def view(function: Any) -> Rule:
     """The rule of a function that computes nothing: it is called as it is, on a tensor that holds no data."""
 
     def rule(*args: Any, **kwargs: Any) -> Outcome:
-        return function(*args, **kwargs), None
+        try:
+            return function(*args, **kwargs), None
+        except (RuntimeError, IndexError, ValueError) as error:
+            raise ShapeError(str(error).partition("\n")[0]) from error
 
     rule.__name__ = getattr(function, "__name__", "view")
     rule.__doc__ = f"{rule.__name__}: a view, of the shape that PyTorch's own view has."
     return rule
 
 
+def changing(function: Any) -> Rule:
+    """The rule of a view in place, such as ``transpose_``: a tensor that holds data is never touched."""
+
+    def rule(input: Tensor, *args: Any, **kwargs: Any) -> Outcome:
+        if not input.is_meta:
+            raise TypeError("the shape of a tensor with data is not the trace's to change")
+        return function(input, *args, **kwargs), None
+
+    rule.__name__ = getattr(function, "__name__", "view")
+    rule.__doc__ = f"{rule.__name__}: the tensor itself, with the sizes and strides that PyTorch gives it."
+    return rule
+
+
+_ROOMS = (torch, Tensor, torch.linalg, torch.special)
+
+
 def views(names: str) -> dict[Any, Rule]:
     """A view rule for every spelling of each name."""
-    return {function: view(function) for name in names.split() for function in spread(name, view)}
+    table: dict[Any, Rule] = {}
+    for name in names.split():
+        for room in _ROOMS:
+            for spelling, rule in ((name, view), (name + "_", changing)):
+                function = getattr(room, spelling, None)
+                if callable(function):
+                    table[function] = rule(function)
+    return table
 
 
-def _reshaped(input: Tensor, shape: Any) -> Tensor:
+def reshaped(input: Tensor, shape: Any) -> Tensor:
     """A view where strides allow one, else a new contiguous tensor: reshape copies then."""
     try:
         return input.view(shape)
     except RuntimeError:
-        contiguous = empty(input.shape, input.dtype)
-        return contiguous.view(shape)  # raises PyTorch's own error where the shape is impossible
+        pass
+    try:
+        return empty(input.shape, input.dtype).view(shape)
+    except RuntimeError as error:
+        asked = list(shape) if isinstance(shape, (tuple, list)) else [shape]
+        told = f"{list(input.shape)} has {input.numel()} elements and takes no shape {asked}"
+        raise ShapeError(told) from error
 
 
-def reshape(input: Tensor, *shape: Any, **kwargs: Any) -> Outcome:
-    """reshape: the same elements in another shape, one of whose sizes may be −1."""
-    return _reshaped(input, kwargs["shape"] if "shape" in kwargs else shape_argument(shape)), None
+def reshape(input: Tensor, *shape: Any, **named: Any) -> Outcome:
+    """torch.reshape: the same elements in another shape, one of whose sizes may be −1."""
+    return reshaped(input, named["shape"] if named else shape_argument(shape)), None
+
+
+def reshape_as(input: Tensor, other: Tensor) -> Outcome:
+    """Tensor.reshape_as: the shape of another tensor."""
+    return reshaped(input, other.shape), None
+
+
+def ravel(input: Tensor) -> Outcome:
+    """torch.ravel: one axis; a tensor that is contiguous is read in place."""
+    return reshaped(input, (-1,)), None
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Outcome:
-    """flatten: axes start_dim to end_dim become one."""
+    """torch.flatten: axes start_dim to end_dim become one; where these are one already, the tensor itself."""
     shape = input.shape
     rank = len(shape)
     if rank == 0:
-        return _reshaped(input, (1,)), None
-    first, last = start_dim % rank, end_dim % rank
-    merged: Any = 1
-    for size in shape[first : last + 1]:
-        merged = merged * size
-    return _reshaped(input, (*shape[:first], merged, *shape[last + 1 :])), None
-
-
-def contiguous(input: Tensor, memory_format: torch.memory_format = torch.contiguous_format) -> Outcome:
-    """contiguous: the tensor itself where it is so already, else a copy that is."""
-    if input.is_contiguous(memory_format=memory_format):
+        return input.view(1), None
+    first, last = axis_of(start_dim, rank), axis_of(end_dim, rank)
+    if first == last:
         return input, None
-    return torch.empty(input.shape, dtype=input.dtype, device="meta", memory_format=memory_format), None
+    if first > last:
+        raise ShapeError(f"flatten: axis {start_dim} comes after axis {end_dim} of {list(shape)}")
+    return reshaped(input, (*shape[:first], product(shape[first : last + 1]), *shape[last + 1 :])), None
 
+
+@numpy_names
+def narrow(input: Tensor, dim: int, start: Any, length: Any) -> Outcome:
+    """torch.narrow: ``length`` elements of an axis; where they start may be a tensor, and changes no size."""
+    shape = input.shape
+    axis = axis_of(dim, len(shape))
+    if isinstance(start, Tensor):
+        start = 0
+    if not shape or not 0 <= length <= shape[axis] or not -shape[axis] <= start <= shape[axis]:
+        raise ShapeError(f"narrow takes {length} elements from {start} on axis {dim} of {list(shape)}")
+    return input.narrow(axis, start, length), None
+
+
+def tensor_split(input: Tensor, indices_or_sections: Any = None, dim: int = 0, **named: Any) -> Outcome:
+    """torch.tensor_split: views; a tensor of indices tells only how many."""
+    if isinstance(indices_or_sections, Tensor):
+        raise ValuesNeeded
+    if indices_or_sections is None:
+        return Tensor.tensor_split(input, dim=dim, **named), None
+    return Tensor.tensor_split(input, indices_or_sections, dim), None
+
+
+def resolved(input: Tensor) -> Outcome:
+    """torch.resolve_conj, resolve_neg: a copy of a tensor that is read conjugated or negated, else itself."""
+    return (like(input) if input.is_conj() or input.is_neg() else input), None
+
+
+def copies(name: str) -> dict[Any, Rule]:
+    """Rules of ``name_copy``: what the view ``name`` reads, in memory of its own."""
+    function = getattr(torch, name, None) or getattr(Tensor, name)
+
+    def rule(*args: Any, **kwargs: Any) -> Outcome:
+        seen = function(*args, **kwargs)
+        if isinstance(seen, Tensor):
+            return empty(seen.shape, seen.dtype), None
+        return type(seen)([empty(item.shape, item.dtype) for item in seen]), None
+
+    rule.__name__ = f"{name}_copy"
+    rule.__doc__ = f"{name}_copy: a contiguous copy of what {name} sees."
+    copying = getattr(torch, f"{name}_copy", None)
+    return {copying: rule} if copying else {}
+
+
+_VIEWS = """
+    view transpose permute expand squeeze unsqueeze select unbind chunk split t movedim moveaxis swapaxes swapdims
+    expand_as view_as unsafe_chunk unsafe_split split_with_sizes unsafe_split_with_sizes hsplit vsplit dsplit
+    diagonal unfold as_strided adjoint broadcast_to detach real imag view_as_real view_as_complex conj unflatten
+    atleast_1d atleast_2d atleast_3d broadcast_tensors
+"""
+_COPIES = """
+    as_strided detach diagonal expand permute select split split_with_sizes squeeze t
+    transpose unbind unfold unsqueeze view view_as_complex view_as_real
+"""
+_GETTERS = ("T", "mT", "H", "mH", "data", "real", "imag")
 
 RULES: dict[Any, Rule] = {
-    **views("view transpose permute expand squeeze unsqueeze narrow select unbind chunk split t movedim swapaxes"),
-    **spread("reshape", reshape),
-    **spread("flatten", flatten),
-    **spread("contiguous", contiguous),
-    **{getattr(Tensor, name).__get__: view(getattr(Tensor, name).__get__) for name in ("T", "mT", "data", "H", "mH", "real", "imag")},
+    **views(_VIEWS),
+    **dict.fromkeys((torch.reshape, Tensor.reshape), reshape),
+    Tensor.reshape_as: reshape_as,
+    **dict.fromkeys((torch.ravel, Tensor.ravel), ravel),
+    **dict.fromkeys((torch.flatten, Tensor.flatten), flatten),
+    **dict.fromkeys((torch.narrow, Tensor.narrow), narrow),
+    **dict.fromkeys((torch.tensor_split, Tensor.tensor_split), tensor_split),
+    **dict.fromkeys((torch.resolve_conj, torch.resolve_neg, Tensor.resolve_conj, Tensor.resolve_neg), resolved),
+    **{function: rule for name in _COPIES.split() for function, rule in copies(name).items()},
+    **{getattr(Tensor, name).__get__: view(getattr(Tensor, name).__get__) for name in _GETTERS},
+    **{function: changing(function) for function in (Tensor.resize_, Tensor.resize_as_, Tensor.set_, torch.resize_as_)},
 }

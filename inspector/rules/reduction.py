@@ -1,0 +1,264 @@
+"""Reductions: axes are summed, averaged or compared away. The work is one operation for each element of the input.
+
+Source: PyTorch documentation, "Reduction Ops".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from inspector.errors import ShapeError
+from inspector.rules.arithmetic import binary
+from inspector.rules.common import (
+    EACH_INPUT,
+    Rule,
+    axes_of,
+    axis_of,
+    broadcast,
+    empty,
+    floating,
+    numpy_names,
+    real,
+    spread,
+    summed,
+)
+
+if TYPE_CHECKING:
+    from inspector.rules.common import Outcome
+
+
+def reduced(shape: torch.Size, dim: Any, keepdim: bool) -> tuple[Any, ...]:
+    """The shape without the axes ``dim``, or with 1 in their place; None or () means all axes."""
+    if isinstance(dim, int):
+        axis = axis_of(dim, len(shape))
+        return (*shape[:axis], *((1,) if keepdim and shape else ()), *shape[axis + 1 :])
+    axes = axes_of(dim, len(shape))
+    if keepdim:
+        return tuple([1 if axis in axes else size for axis, size in enumerate(shape)])
+    return tuple([size for axis, size in enumerate(shape) if axis not in axes])
+
+
+@numpy_names
+def total(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Outcome:
+    """torch.sum, nansum: integers add up as int64."""
+    output = empty(reduced(input.shape, dim, keepdim), dtype or summed(input.dtype))
+    return output, EACH_INPUT(n=input.numel())
+
+
+@numpy_names
+def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Outcome:
+    """torch.mean, nanmean: of floating or complex numbers."""
+    output = empty(reduced(input.shape, dim, keepdim), dtype or input.dtype)
+    return output, EACH_INPUT(n=input.numel())
+
+
+@numpy_names
+def product_of(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> Outcome:
+    """torch.prod: along one axis or over all elements."""
+    return total(input, dim, keepdim, dtype=dtype)
+
+
+@numpy_names
+def extremes(input: Tensor, dim: Any = (), keepdim: bool = False) -> Outcome:
+    """torch.amax, amin: the largest or smallest along axes."""
+    return empty(reduced(input.shape, dim, keepdim), input.dtype), EACH_INPUT(n=input.numel())
+
+
+@numpy_names
+def truth(input: Tensor, dim: Any = None, keepdim: bool = False) -> Outcome:
+    """torch.any, all: truth values, of bytes bytes. No axis at all, (), leaves every element alone."""
+    dtype = torch.uint8 if input.dtype is torch.uint8 else torch.bool
+    shape = input.shape if isinstance(dim, (tuple, list)) and not dim else reduced(input.shape, dim, keepdim)
+    return empty(shape, dtype), EACH_INPUT(n=input.numel())
+
+
+@numpy_names
+def position(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Outcome:
+    """torch.argmax, argmin: where the extreme lies."""
+    return empty(reduced(input.shape, dim, keepdim), torch.int64), EACH_INPUT(n=input.numel())
+
+
+@numpy_names
+def count_nonzero(input: Tensor, dim: Any = None) -> Outcome:
+    """torch.count_nonzero: how many along axes."""
+    return empty(reduced(input.shape, dim, False), torch.int64), EACH_INPUT(n=input.numel())
+
+
+def _values_and_indices(result_type: Any, input: Tensor, dim: int, keepdim: bool) -> Outcome:
+    shape = reduced(input.shape, dim, keepdim)
+    return result_type((empty(shape, input.dtype), empty(shape, torch.int64))), EACH_INPUT(n=input.numel())
+
+
+def chooser(name: str) -> Rule:
+    """The rule of torch.max or min, which are three functions: over all, along one axis, or of two tensors."""
+    result_type = getattr(torch.return_types, name)
+
+    @numpy_names
+    def rule(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Outcome:
+        if isinstance(dim, Tensor):
+            return binary(input, dim)
+        if other is not None:
+            return binary(input, other)
+        if dim is None:
+            return empty((), input.dtype), EACH_INPUT(n=input.numel())
+        return _values_and_indices(result_type, input, dim, keepdim)
+
+    rule.__name__ = name
+    rule.__doc__ = f"torch.{name}: over all elements, along one axis with where it lies, or of two tensors."
+    return rule
+
+
+def ranker(name: str) -> Rule:
+    """The rule of torch.median or nanmedian: over all elements, or along one axis with where it lies."""
+    result_type = getattr(torch.return_types, name)
+
+    @numpy_names
+    def rule(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Outcome:
+        if dim is None:
+            return empty((), input.dtype), EACH_INPUT(n=input.numel())
+        return _values_and_indices(result_type, input, dim, keepdim)
+
+    rule.__name__ = name
+    rule.__doc__ = f"torch.{name}: over all elements, or along one axis with where it lies."
+    return rule
+
+
+@numpy_names
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Outcome:
+    """torch.mode: the most frequent value along one axis, and where it lies."""
+    return _values_and_indices(torch.return_types.mode, input, dim, keepdim)
+
+
+@numpy_names
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Outcome:
+    """torch.kthvalue: the k-th smallest along one axis, and where it lies."""
+    return _values_and_indices(torch.return_types.kthvalue, input, dim, keepdim)
+
+
+@numpy_names
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Outcome:
+    """torch.aminmax: smallest and largest."""
+    shape = reduced(input.shape, dim, keepdim)
+    extremes = torch.return_types.aminmax((empty(shape, input.dtype), empty(shape, input.dtype)))
+    return extremes, EACH_INPUT(n=input.numel())
+
+
+@numpy_names
+def spread_of(
+    input: Tensor, dim: Any = None, unbiased: Any = True, keepdim: bool = False, *, correction: Any = 1
+) -> Outcome:
+    """torch.std, var: real also of complex numbers. A lone truth value in the place of ``dim`` is ``unbiased``."""
+    if isinstance(dim, bool):
+        dim = None
+    return empty(reduced(input.shape, dim, keepdim), real(input.dtype)), EACH_INPUT(n=input.numel())
+
+
+@numpy_names
+def spread_and_mean(
+    input: Tensor, dim: Any = None, unbiased: Any = True, keepdim: bool = False, *, correction: Any = 1
+) -> Outcome:
+    """torch.std_mean, var_mean: a pair."""
+    if isinstance(dim, bool):
+        dim = None
+    shape = reduced(input.shape, dim, keepdim)
+    return (empty(shape, real(input.dtype)), empty(shape, input.dtype)), EACH_INPUT(n=input.numel())
+
+
+@numpy_names
+def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Outcome:
+    """torch.logsumexp: floating also of integers."""
+    return empty(reduced(input.shape, dim, keepdim), floating(input.dtype)), EACH_INPUT(n=input.numel())
+
+
+@numpy_names
+def norm(
+    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: torch.dtype | None = None
+) -> Outcome:
+    """torch.norm: real also of complex numbers; the nuclear norm is of matrices."""
+    if p == "nuc" and dim is None:
+        dim = (-2, -1)
+    return empty(reduced(input.shape, dim, keepdim), real(dtype or input.dtype)), EACH_INPUT(n=input.numel())
+
+
+@numpy_names
+def quantile(
+    input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
+) -> Outcome:
+    """torch.quantile, nanquantile: the axis of several q comes first."""
+    shape = reduced(input.shape, dim, keepdim)
+    if isinstance(q, Tensor):
+        shape = (*q.shape, *shape)
+    return empty(shape, input.dtype), EACH_INPUT(n=input.numel())
+
+
+def dist(input: Tensor, other: Tensor, p: Any = 2) -> Outcome:
+    """torch.dist: the norm of a difference, one number."""
+    n = 1
+    for size in broadcast(input.shape, other.shape):
+        n = n * size
+    return empty((), real(torch.promote_types(input.dtype, other.dtype))), EACH_INPUT(n=n)
+
+
+def trace(input: Tensor) -> Outcome:
+    """torch.trace: the sum of a matrix's diagonal."""
+    if input.dim() != 2:
+        raise ShapeError(f"trace takes a matrix, got {list(input.shape)}")
+    return empty((), summed(input.dtype)), EACH_INPUT(n=input.diagonal().numel())
+
+
+def covariance(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Outcome:
+    """torch.cov, corrcoef: (variables, observations) gives (variables, variables)."""
+    if input.dim() > 2:
+        raise ShapeError(f"at most two axes, variables and observations, got {list(input.shape)}")
+    variables = input.shape[0] if input.dim() == 2 else None
+    shape = () if variables is None or variables == 1 else (variables, variables)
+    return empty(shape, floating(input.dtype)), EACH_INPUT(n=input.numel())
+
+
+def sum_to_size(input: Tensor, *size: Any) -> Outcome:
+    """Tensor.sum_to_size: broadcast axes are summed back; the tensor itself where there are none."""
+    from inspector.rules.common import shape_argument
+
+    shape = shape_argument(size)
+    if tuple(shape) == tuple(input.shape):
+        return input, None
+    if broadcast(shape, input.shape) != tuple(input.shape):
+        raise ShapeError(f"{list(input.shape)} is no broadcast of {list(shape)}")
+    return empty(shape, input.dtype), EACH_INPUT(n=input.numel())
+
+
+def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0) -> Outcome:
+    """torch.histc: one count for each bin, of the input's dtype."""
+    return empty((bins,), input.dtype), EACH_INPUT(n=input.numel())
+
+
+RULES: dict[Any, Rule] = {
+    **spread("sum nansum", total),
+    **spread("mean nanmean", mean),
+    **spread("prod", product_of),
+    **spread("amax amin", extremes),
+    **spread("any all", truth),
+    **spread("argmax argmin", position),
+    **spread("count_nonzero", count_nonzero),
+    **{function: rule for name in ("max", "min") for function, rule in spread(name, chooser(name)).items()},
+    **{function: rule for name in ("median", "nanmedian") for function, rule in spread(name, ranker(name)).items()},
+    **spread("mode", mode),
+    **spread("kthvalue", kthvalue),
+    **spread("aminmax", aminmax),
+    **spread("std var", spread_of),
+    **spread("std_mean var_mean", spread_and_mean),
+    **spread("logsumexp", logsumexp),
+    torch.norm: norm,
+    Tensor.norm: norm,
+    **spread("quantile nanquantile", quantile),
+    **spread("dist", dist),
+    **spread("trace", trace),
+    **spread("cov corrcoef", covariance),
+    **spread("sum_to_size", sum_to_size),
+    **spread("histc", histc),
+}
