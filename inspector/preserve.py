@@ -103,7 +103,7 @@ def _values(model: nn.Module, modules: list[nn.Module]) -> Callable[[], None]:
     watched = {id(t): t for t in (*kept, *others)}
     with torch.no_grad():
         before = [
-            (t, t.detach().clone() if copied or not isinstance(t, nn.Parameter) else None, _version(t))
+            (t, t.detach(), t.detach().clone() if copied or not isinstance(t, nn.Parameter) else None, _version(t))
             for t in watched.values()
         ]
         gradients = [(p, p.grad, None if p.grad is None else p.grad.detach().clone()) for p in kept]
@@ -112,13 +112,14 @@ def _values(model: nn.Module, modules: list[nn.Module]) -> Callable[[], None]:
     def restore() -> None:
         lost = False
         with torch.no_grad():
-            for tensor, copy, version in before:
-                if version is not None and _version(tensor) == version:
-                    continue
+            for tensor, memory, copy, version in before:
+                if _place(tensor) != _place(memory):  # put elsewhere through ``.data``
+                    tensor.data = memory
+                # A write through ``.data`` leaves the version as it is, so that values themselves are compared.
                 if copy is None:
-                    lost = True
-                else:
-                    _write(tensor, copy)
+                    lost = lost or version is None or _version(tensor) != version
+                elif not _equal(tensor, copy):
+                    tensor.copy_(copy)
             for parameter, gradient, copy in gradients:
                 parameter.grad = gradient
                 if gradient is not None and copy is not None:
@@ -137,11 +138,16 @@ def _version(tensor: Tensor) -> int | None:
     return None if tensor.is_inference() else tensor._version
 
 
-def _write(tensor: Tensor, copy: Tensor) -> None:
-    if tensor.shape != copy.shape or tensor.dtype != copy.dtype:  # resized or re-typed through .data
-        tensor.data = copy
-    else:
-        tensor.copy_(copy)
+def _place(tensor: Tensor) -> tuple[int, torch.Size]:
+    """Where the elements lie; sparse tensors have no such place."""
+    return tensor.data_ptr() if tensor.layout is torch.strided else 0, tensor.shape
+
+
+def _equal(tensor: Tensor, copy: Tensor) -> bool:
+    try:
+        return torch.equal(tensor, copy)
+    except (RuntimeError, NotImplementedError):  # a dtype or layout that cannot be compared, such as float8
+        return False
 
 
 def _generators() -> Callable[[], None]:

@@ -1,0 +1,137 @@
+"""A model is left as it was found."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from inspector import preserve
+from inspector.errors import InspectionError
+from inspector.preserve import preserved
+
+
+class Restless(nn.Module):
+    """Changes everything it can reach."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2, 2)
+        self.norm = nn.BatchNorm1d(2)
+        self.register_buffer("seen", torch.zeros(2))
+        self.plain = torch.zeros(2)
+        self.history: list[int] = [1]
+        self.table = {"a": 1}
+        self.steps = 0
+        self.linear.weight.grad = torch.ones(2, 2)
+
+    def forward(self, x):
+        self.steps += 1
+        self.history.append(2)
+        self.table["b"] = 2
+        self.new = torch.ones(1)
+        self.plain.add_(1)
+        self.seen.add_(1)
+        self.eval()
+        self.linear.register_forward_hook(lambda *_: None)
+        self.register_buffer("late", torch.ones(1))
+        self.linear.weight.data.add_(1)
+        with torch.no_grad():
+            self.linear.bias.add_(1)
+        self.linear.bias.requires_grad_(False)
+        self.linear.weight.grad.add_(1)
+        self.linear.bias.grad = torch.ones(2)
+        self.extra = nn.ReLU()
+        torch.rand(1), random.random(), np.random.random()
+        return self.norm(self.linear(x))
+
+
+def state(model: Restless) -> dict[str, object]:
+    return {
+        "values": {name: tensor.tolist() for name, tensor in model.state_dict().items()},
+        "plain": model.plain.tolist(),
+        "attributes": [sorted(vars(module)) for module in model.modules()],
+        "modes": [module.training for module in model.modules()],
+        "hooks": [len(module._forward_hooks) for module in model.modules()],
+        "gradients": [None if p.grad is None else p.grad.tolist() for p in model.parameters()],
+        "trainable": [p.requires_grad for p in model.parameters()],
+        "python": (model.steps, list(model.history), dict(model.table)),
+        "random": (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()),
+    }
+
+
+def test_everything_is_put_back():
+    model = Restless()
+    before, identities = state(model), [id(tensor) for tensor in (*model.parameters(), *model.buffers())]
+    with preserved(model):
+        model(torch.zeros(3, 2))
+        inside = state(model)
+    after = state(model)
+    for name in before:
+        assert inside[name] != before[name], f"{name} was not disturbed, so that this test would show nothing"
+        assert after[name] == before[name], name
+    assert identities == [id(tensor) for tensor in (*model.parameters(), *model.buffers())]
+
+
+def test_also_after_an_exception():
+    model = Restless()
+    before = state(model)
+    with pytest.raises(ZeroDivisionError), preserved(model):
+        model(torch.zeros(3, 2))
+        1 / 0  # noqa: B018  the exception is what is tested
+    assert state(model) == before
+
+
+def test_without_values_the_rest_is_put_back():
+    model = Restless()
+    before = state(model)
+    with preserved(model, values=False):
+        model(torch.zeros(3, 2))
+    after = state(model)
+    for name in ("attributes", "modes", "hooks", "python", "random"):
+        assert after[name] == before[name], name
+
+
+def test_under_inference_mode():
+    with torch.inference_mode():
+        model = nn.BatchNorm1d(2)
+        with preserved(model):
+            model(torch.ones(3, 2))
+        assert model.running_mean.tolist() == [0, 0]
+
+
+def test_buffers_replaced_by_other_objects():
+    model = nn.BatchNorm1d(2)
+    mean = model.running_mean
+    with preserved(model):
+        model.running_mean = torch.ones(2)
+        del model.running_var
+    assert model.running_mean is mean
+    assert model.running_var.tolist() == [1, 1]
+
+
+def test_a_parameter_moved_to_other_memory_comes_back():
+    model = nn.Linear(2, 2)
+    place = model.weight.data_ptr()
+    with preserved(model):
+        model.weight.data = torch.ones(3, 3)
+    assert model.weight.data_ptr() == place
+    assert model.weight.shape == (2, 2)
+
+
+def test_lazy_and_meta_models_need_no_values():
+    for model in (nn.LazyLinear(2), nn.Linear(2, 2, device="meta")):
+        with preserved(model):
+            pass
+
+
+def test_a_write_into_parameters_too_large_to_copy_is_told(monkeypatch):
+    monkeypatch.setattr(preserve, "_COPIED_BYTES", 0)
+    model = nn.Linear(2, 2)
+    with preserved(model):
+        model(torch.zeros(1, 2))
+    with pytest.raises(InspectionError, match="wrote into parameters"), preserved(model), torch.no_grad():
+        model.weight.add_(1)
