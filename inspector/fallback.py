@@ -1,4 +1,6 @@
-"""What is done with a call that no rule speaks for: follow its Python body, else ask PyTorch's meta kernel and counter."""
+"""What is done with a call that no rule speaks for: follow its Python body, else ask PyTorch's meta kernel and
+counter.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ _PYTORCHS_OWN = {"aten", "prim", "prims", "profiler", "debugprims"}
 
 @cache
 def body_of(function: Any) -> Callable[..., Any] | None:
-    """A twin of a Python function of PyTorch that runs its body at once, so that its parts arrive as calls; None if it has none."""
+    """A twin of a Python function of PyTorch that runs its body at once, so that its parts arrive as calls; None if
+    it has none.
+    """
     if not isinstance(function, FunctionType) or not set(_QUESTIONS) & set(function.__code__.co_names):
         return None
     answers: dict[str, Any] = dict.fromkeys(_QUESTIONS, _no)
@@ -80,7 +84,8 @@ class _Counter(TorchDispatchMode):
 def ask_pytorch(function: Any, args: Any, kwargs: Any, symbols: Symbols) -> tuple[Any, Any]:
     """(output, MACs) of a call run on meta twins; MACs are None where PyTorch's counter knows no count.
 
-    A tensor that the call returns as it was given comes back as the very tensor of the caller. Where sizes are symbols the
+    A tensor that the call returns as it was given comes back as the very tensor of the caller. Where sizes are
+    symbols the
     twins are fake tensors of the same environment, because PyTorch's plain meta kernels take numbers only.
     """
     originals: dict[int, Tensor] = {}

@@ -1,7 +1,9 @@
 """Values that follow from constants alone, computed only when somebody asks for them.
 
-A forward may ask for the value of a tensor that no input reaches: a mask it built itself, a count in a buffer. Each call
-whose tensors are all known is remembered, not run; ``item()`` and the like then run just the chain they need, on the CPU.
+A forward may ask for the value of a tensor that no input reaches: a mask it built itself, a count in a buffer. Each
+call
+whose tensors are all known is remembered, not run; ``item()`` and the like then run just the chain they need, on the
+CPU.
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ from torch import Tensor
 from inspector.structure import map_tensors, tensors
 
 
-class Unknown(Exception):  # noqa: N818  a signal inside a trace, no error that a person meets
+class Unknown(Exception):
     """The tensor's value depends on input that holds no data."""
 
 
 class _Step:
-    """One remembered call: its function, its arguments with steps in place of known tensors, and which output is meant."""
+    """One remembered call: its function, its arguments with steps in place of known tensors, and which output is
+    meant.
+    """
 
     __slots__ = ("args", "function", "index", "kwargs", "replaces", "result")
 
@@ -76,7 +80,9 @@ class KnownValues:
         return all(tensor in self for tensor in tensors((args, kwargs)))
 
     def remember(self, function: Any, args: Any, kwargs: Any, output: Any) -> None:
-        """Note that ``output`` is what ``function`` gives for known arguments; for one that works in place, on its target."""
+        """Note that ``output`` is what ``function`` gives for known arguments; for one that works in place, on its
+        target.
+        """
         target = args[0] if args and isinstance(args[0], Tensor) else None
         results = tensors(output)
         replaces = target is not None and (output is None or any(result is target for result in results))

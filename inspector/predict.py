@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from inspector.errors import InspectionError, NeedsData
 from inspector.explain import explain
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from inspector.inputs import ModelInputs
     from inspector.trace import Call, ModuleEvent
 
+_UNINITIALIZED = (UninitializedParameter, UninitializedBuffer)
 _PARAMETER_ELEMENTS = Formula("n", counts="params", source="elements of the parameters that the call uses")
 
 
@@ -248,8 +249,10 @@ def _described(inputs: ModelInputs, symbols: Symbols) -> tuple[str, ...]:
     """The arguments' description with the names of symbolic sizes."""
     lines = []
     for name, value in [*zip(inputs.names, inputs.args, strict=False), *inputs.kwargs.items()]:
-        for tensor in tensors(value):
-            lines.append(f"{name}: [{', '.join(str(symbols.read(size)) for size in tensor.shape)}] {dtype_name(tensor.dtype)}")
+        lines += [
+            f"{name}: [{', '.join(str(symbols.read(size)) for size in tensor.shape)}] {dtype_name(tensor.dtype)}"
+            for tensor in tensors(value)
+        ]
     return tuple(lines)
 
 
@@ -266,16 +269,19 @@ def predict(
 
     Args:
         model: any module, on any device.
-        input_size: the shape of one positional tensor; a list of shapes for several; a dict from parameter name to shape.
+        input_size: the shape of one positional tensor; a list of shapes for several; a dict from parameter name to
+        shape.
             A size may be a name, such as ``("N", 3, "H", "W")``: counts are then sympy expressions.
-        input_data: real arguments instead. A tuple holds positional arguments, a dict keyword arguments, anything else is the
+        input_data: real arguments instead. A tuple holds positional arguments, a dict keyword arguments, anything
+        else is the
             one positional argument. Where the forward branches on values, the branch of this data is followed.
         input_dtypes: dtypes or their names for ``input_size``, one for all or in its structure.
         input_kwargs: further keyword arguments of forward, passed as they are.
         mode: follow in ``"train"`` or ``"eval"`` mode; None leaves the model's.
 
     Raises:
-        InspectionError: the input cannot be forward's, or forward raises. The message says where; ``.partial`` holds the
+        InspectionError: the input cannot be forward's, or forward raises. The message says where; ``.partial`` holds
+        the
             prediction up to that call.
         NeedsData: forward asks for values that sizes alone do not give.
 
@@ -289,7 +295,7 @@ def predict(
     model = unwrap(model)
     notes: list[str] = []
     modules = _modules(model)
-    lazy = any(isinstance(tensor, UninitializedTensorMixin) for _, module in modules for tensor in _own_tensors(module))
+    lazy = any(isinstance(tensor, _UNINITIALIZED) for _, module in modules for tensor in _own_tensors(module))
     if lazy:
         model = copy.deepcopy(model)
         notes.append("lazy modules were materialised on a copy; the model itself is as lazy as before")
@@ -321,19 +327,27 @@ def _follow(
     registered, numbers = _registered(modules)
     home = _home(modules, inputs)
     if real:
-        notes = [*notes, "the forward branches on values: it was executed on the data given, and this is the branch it took"]
+        notes = [
+            *notes,
+            "the forward branches on values: it was executed on the data given, and this is the branch it took",
+        ]
         args, kwargs = (map_tensors(value, Tensor.clone) for value in (inputs.args, inputs.kwargs))
     else:
         args, kwargs = (inputs.args, inputs.kwargs) if inputs.synthetic else inputs.on("meta")
     tracer = Tracer({id(module): path for path, module in modules}, numbers, home, symbols, real)
     try:
         with tracer.following():
-            model(*args, **kwargs)
+            returned = model(*args, **kwargs)
     except Exception as error:
         message = explain(error, tracer)
         partial = Prediction(model, inputs, registered, tracer, symbols, notes)
         kind = NeedsData if isinstance(error, NeedsData) else InspectionError
         raise kind(message, partial) from error
+    if returned is None:
+        partial = Prediction(model, inputs, registered, tracer, symbols, notes)
+        raise InspectionError(
+            f"forward returned nothing (None): does {type(model).__name__}.forward end in return?", partial
+        )
     if symbols:
         notes = [*notes, *symbols.fixed()]
     return Prediction(model, inputs, registered, tracer, symbols, notes)
@@ -358,7 +372,9 @@ def _modules(model: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def _own_tensors(module: nn.Module) -> list[Any]:
-    return [tensor for table in (module._parameters, module._buffers) for tensor in table.values() if tensor is not None]
+    return [
+        tensor for table in (module._parameters, module._buffers) for tensor in table.values() if tensor is not None
+    ]
 
 
 def _registered(modules: list[tuple[str, nn.Module]]) -> tuple[list[_Registered], dict[int, int]]:
@@ -372,16 +388,23 @@ def _registered(modules: list[tuple[str, nn.Module]]) -> tuple[list[_Registered]
             for name, tensor in table.items():
                 if tensor is None:
                     continue
-                if isinstance(tensor, UninitializedTensorMixin):
+                if isinstance(tensor, _UNINITIALIZED):
                     registered.append(_Registered([prefix + name], None, tensor.dtype, 0, not buffer, buffer))
                     continue
                 count = tensor.numel()
-                where = (_memory(tensor), tensor.storage_offset(), count)
+                where = (_memory(tensor), int(tensor.storage_offset()), count)
                 number = places.get(where)
                 if number is None:
                     number = places[where] = len(registered)
                     registered.append(
-                        _Registered([prefix + name], tensor.shape, tensor.dtype, count, tensor.requires_grad and not buffer, buffer)
+                        _Registered(
+                            [prefix + name],
+                            tensor.shape,
+                            tensor.dtype,
+                            count,
+                            tensor.requires_grad and not buffer,
+                            buffer,
+                        )
                     )
                 else:
                     registered[number].names.append(prefix + name)

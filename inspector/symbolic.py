@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
-#: A size that stands for each name while branches are taken: a multiple of usual strides and windows, another for each name.
+#: A size that stands for each name while branches are taken: a multiple of usual strides and windows, another for
+#: each name.
 _HINT = 224
 
 

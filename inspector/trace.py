@@ -1,6 +1,7 @@
 """Follows a model's forward: which call happened in which module, and what its rule says of it.
 
-A ``TorchFunctionMode`` sees every call, global module hooks see every module; neither leaves anything on the model. No kernel
+A ``TorchFunctionMode`` sees every call, global module hooks see every module; neither leaves anything on the model.
+No kernel
 runs: outputs are meta tensors. Where real data was given and the forward needs its values, the same trace lets PyTorch
 execute each call and still predicts it from its rule.
 """
@@ -55,7 +56,14 @@ class ModuleEvent:
     __slots__ = ("call", "depth", "dtypes", "first", "inputs", "last", "module", "parent", "path", "shapes")
 
     def __init__(self, path: str, module: nn.Module, parent: int, depth: int, call: int, first: int) -> None:
-        self.path, self.module, self.parent, self.depth, self.call, self.first = path, module, parent, depth, call, first
+        self.path, self.module, self.parent, self.depth, self.call, self.first = (
+            path,
+            module,
+            parent,
+            depth,
+            call,
+            first,
+        )
         self.last = first
         self.inputs: Any = ()  # while it is open
         self.shapes: tuple[Any, ...] = ()
@@ -68,12 +76,15 @@ class Tracer(TorchFunctionMode):
     Args:
         paths: id of a module -> its registered path.
         parameters: id of a registered parameter -> its number; a call's first use of one is noted.
-        home: the device that tensors made here claim to live on, so that code that asks takes the branch it takes there.
+        home: the device that tensors made here claim to live on, so that code that asks takes the branch it takes
+        there.
         symbols: the names among the input's sizes.
         real: let PyTorch execute each call on real data, beside its prediction.
     """
 
-    def __init__(self, paths: dict[int, str], parameters: dict[int, int], home: torch.device, symbols: Symbols, real: bool) -> None:
+    def __init__(
+        self, paths: dict[int, str], parameters: dict[int, int], home: torch.device, symbols: Symbols, real: bool
+    ) -> None:
         super().__init__()
         self.calls: list[Call] = []
         self.modules: list[ModuleEvent] = []
@@ -136,7 +147,7 @@ class Tracer(TorchFunctionMode):
 
             self._after_hooks.append(module.register_forward_hook(after))
 
-    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+    def _leave(self, module: nn.Module, _: Any, output: Any) -> None:
         if threading.get_ident() != self._thread:
             return
         error = sys.exc_info()[1]
@@ -256,7 +267,9 @@ class Tracer(TorchFunctionMode):
         return self._ask_pytorch(func, args, kwargs)
 
     def _rule_failed(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
-        """The rule does not know these arguments: ``out=`` names the result, all else is PyTorch's to answer or refuse."""
+        """The rule does not know these arguments: ``out=`` names the result, all else is PyTorch's to answer or
+        refuse.
+        """
         target = kwargs.get("out")
         if target is not None:
             rest = {key: value for key, value in kwargs.items() if key != "out"}
@@ -381,7 +394,7 @@ def _product(sizes: Any) -> Any:
 
 
 def _levels(args: Any, kwargs: Any) -> dict[int, Any]:
-    """vmap level -> mapped size, over all arguments."""
+    """Vmap level -> mapped size, over all arguments."""
     levels: dict[int, Any] = {}
     for tensor in tensors((args, kwargs)):
         found = unbatched(tensor)
