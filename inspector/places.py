@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import sysconfig
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,11 +12,16 @@ import torch
 if TYPE_CHECKING:
     from types import FrameType
 
-_NOT_THE_USERS = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(os.path.abspath(__file__)) + os.sep, "<frozen")
+_NOT_THE_USERS = (
+    os.path.dirname(torch.__file__) + os.sep,
+    os.path.dirname(os.path.abspath(__file__)) + os.sep,
+    "<frozen",
+)
+_LIBRARY = sysconfig.get_path("stdlib") + os.sep
 
 
 def place(frame: FrameType | None) -> str | None:
-    """``file:line: text`` of the innermost frame, from this one outward, that is neither PyTorch's nor ours."""
+    """``file:line: text`` of the innermost frame, from this one outward, that is not PyTorch's, Python's or ours."""
     while frame is not None:
         told = _line(frame.f_code.co_filename, frame.f_lineno)
         if told:
@@ -35,7 +41,7 @@ def place_of(error: BaseException) -> str | None:
 
 
 def _line(file: str, number: int) -> str | None:
-    if file.startswith(_NOT_THE_USERS):
+    if file.startswith(_NOT_THE_USERS) or (file.startswith(_LIBRARY) and "site-packages" not in file):
         return None
     text = linecache.getline(file, number).strip()
     return f"{file}:{number}: {text}" if text else f"{file}:{number}"

@@ -30,7 +30,8 @@ def read_inputs(path: str) -> Any:
     try:
         return reader(file)
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InspectionError(f"--input-file {path} cannot be read: {str(error).splitlines()[0]}") from error
+        said = str(error).partition("\n")[0] or type(error).__name__
+        raise InspectionError(f"--input-file {path} cannot be read: {said}") from error
 
 
 def _torch(file: Path) -> Any:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from inspector.errors import ShapeError
 from inspector.formula import Formula
+from inspector.internals import any_autocast_enabled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -126,6 +127,12 @@ def broadcast(*shapes: Sequence[Any]) -> tuple[Any, ...]:
                 raise ShapeError(f"shapes {told} do not broadcast: {have} against {size} at axis {axis - rank}")
             result[axis] = size
     return tuple(result)
+
+
+def refuse_dtypes(x: Tensor, weight: Tensor) -> None:
+    """ShapeError for two dtypes that a matrix product cannot take together; under autocast it takes all."""
+    if not any_autocast_enabled():
+        raise ShapeError(f"the input {list(x.shape)} is {x.dtype}, the weight {list(weight.shape)} is {weight.dtype}")
 
 
 def axis_of(dim: int, rank: int) -> int:

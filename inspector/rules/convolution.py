@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from inspector import geometry
 from inspector.errors import ShapeError
 from inspector.formula import BoundFormula, Formula
-from inspector.rules.common import Rule, spread
+from inspector.rules.common import Rule, refuse_dtypes, spread
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,10 +23,7 @@ OUTPUT = {1: ("L_out",), 2: ("H_out", "W_out"), 3: ("D_out", "H_out", "W_out")}
 
 _SOURCE = "torch.nn.Conv{0}d; Dumoulin & Visin 2016, arXiv 1603.07285"
 #: Every output pixel of every filter multiplies and adds one kernel.
-MACS = {
-    n: Formula(f"N*C_out*(C_in//G)*{'*'.join(KERNEL[n] + OUTPUT[n])}", source=_SOURCE.format(n))
-    for n in KERNEL
-}
+MACS = {n: Formula(f"N*C_out*(C_in//G)*{'*'.join(KERNEL[n] + OUTPUT[n])}", source=_SOURCE.format(n)) for n in KERNEL}
 #: Every input pixel of every channel is spread through one kernel.
 TRANSPOSED_MACS = {
     n: Formula(
@@ -65,6 +62,8 @@ def _channels(x: Tensor, weight: Tensor, rank: int, expected: Any) -> Any:
         raise ShapeError(
             f"the weight {list(weight.shape)} takes {expected} channels, the input {list(x.shape)} has {x.shape[-rank - 1]}"
         )
+    if x.dtype is not weight.dtype:
+        refuse_dtypes(x, weight)
     return x.shape[0] if x.dim() == rank + 2 else 1
 
 
@@ -132,7 +131,11 @@ def transposed_convolution(
         )
     ]
     formula = TRANSPOSED_MACS[rank](
-        N=N, C_in=C_in, C_out=depth * groups, G=groups, **dict(zip(KERNEL[rank] + INPUT[rank], kernel + inputs, strict=True))
+        N=N,
+        C_in=C_in,
+        C_out=depth * groups,
+        G=groups,
+        **dict(zip(KERNEL[rank] + INPUT[rank], kernel + inputs, strict=True)),
     )
     return _result(input, rank, depth * groups, sizes), formula
 
@@ -145,7 +148,11 @@ def convolution_params(
     groups = args[3] if len(args) > 3 else groups
     rank = len(kernel)
     return PARAMS[rank](
-        C_out=C_out, C_in=depth * groups, G=groups, b=int(bias is not None), **dict(zip(KERNEL[rank], kernel, strict=True))
+        C_out=C_out,
+        C_in=depth * groups,
+        G=groups,
+        b=int(bias is not None),
+        **dict(zip(KERNEL[rank], kernel, strict=True)),
     )
 
 
@@ -157,7 +164,11 @@ def transposed_convolution_params(
     groups = args[3] if len(args) > 3 else groups
     rank = len(kernel)
     return TRANSPOSED_PARAMS[rank](
-        C_in=C_in, C_out=depth * groups, G=groups, b=int(bias is not None), **dict(zip(KERNEL[rank], kernel, strict=True))
+        C_in=C_in,
+        C_out=depth * groups,
+        G=groups,
+        b=int(bias is not None),
+        **dict(zip(KERNEL[rank], kernel, strict=True)),
     )
 
 

@@ -36,6 +36,8 @@ def embedding(
     sparse: bool = False,
 ) -> Outcome:
     """F.embedding: indices of any shape (*) into a table (V, D) give (*, D)."""
+    if input.dtype is not torch.int64 and input.dtype is not torch.int32:
+        raise ShapeError(f"indices into a table are int64 or int32, the input {list(input.shape)} is {input.dtype}")
     return torch.empty((*input.shape, *weight.shape[1:]), dtype=weight.dtype, device="meta"), None
 
 

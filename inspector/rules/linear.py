@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from inspector.errors import ShapeError
 from inspector.formula import Formula
-from inspector.rules.common import Rule, broadcast, empty, product, spread
+from inspector.rules.common import Rule, broadcast, empty, product, refuse_dtypes, spread
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +36,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Outcome
         F_out, F_in = weight.shape
         result = (*shape[:-1], F_out)
     if not shape or shape[-1] != F_in:
-        raise ShapeError(f"the weight {list(weight.shape)} takes {F_in} features, the input {list(shape)} has {shape[-1] if shape else 'none'}")
+        raise ShapeError(
+            f"the weight {list(weight.shape)} takes {F_in} features, the input {list(shape)} has {shape[-1] if shape else 'none'}"
+        )
+    if input.dtype is not weight.dtype:
+        refuse_dtypes(input, weight)
     return result, LINEAR_MACS(N=product(shape[:-1]), F_in=F_in, F_out=F_out)
 
 
@@ -53,8 +57,10 @@ def matmul(input: Tensor, other: Tensor) -> Outcome:
         raise ShapeError(f"matmul takes tensors with at least one axis, got {list(left)} and {list(right)}")
     M, Q = left[-2:] if len(left) > 1 else (1, left[0])
     inner, P = right[-2:] if len(right) > 1 else (right[0], 1)
-    if Q != inner:
+    if inner != Q:
         raise ShapeError(f"inner sizes differ: {list(left)} by {list(right)}, {Q} against {inner}")
+    if input.dtype is not other.dtype:
+        refuse_dtypes(input, other)
     lead = broadcast(left[:-2], right[:-2]) if len(left) > 2 or len(right) > 2 else ()
     result = lead + ((M,) if len(left) > 1 else ()) + ((P,) if len(right) > 1 else ())
     return result, MATMUL_MACS(N=product(lead), M=M, Q=Q, P=P)
