@@ -7,6 +7,7 @@ the mended figure come from the witness's own file. Anything else differs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from inspector.records import Check, MeasuredModule, Measurement, ModuleCall, Row, Verdict
@@ -88,13 +89,17 @@ def counter_checks(prediction: Prediction, measurement: Measurement) -> Iterator
         if found is None:
             yield _not_counted(measurement, "macs", call, call.macs, None, "the counter saw no such call")
             continue
-        yield _counter_check(prediction, measurement, call, found)
+        yield _counter_check(prediction, measurement, call, found, call.call)
+        if not call.path and call.call == 1:
+            yield _counter_check(prediction, measurement, call, replace(found, macs=measurement.totals["macs"]), 0)
 
 
-def _counter_check(prediction: Prediction, measurement: Measurement, call: ModuleCall, found: MeasuredModule) -> Check:
+def _counter_check(
+    prediction: Prediction, measurement: Measurement, call: ModuleCall, found: MeasuredModule, number: int
+) -> Check:
     rows = prediction.rows[slice(*call.rows)]
     if call.macs is not None and call.macs == found.macs:
-        return _equal(measurement, "macs", call, call.macs, found.macs)
+        return _equal(measurement, "macs", call, call.macs, found.macs, number=number)
     surplus = sum((_REAL_CONVOLUTIONS - 1) * (row.macs or 0) for row in rows if _complex_convolution(row))
     reasons = [found.fault] if found.fault else []
     if surplus:
@@ -107,8 +112,8 @@ def _counter_check(prediction: Prediction, measurement: Measurement, call: Modul
     opaque = sum(row.macs or 0 for row in rows if _names_operator(row.kind, found.fault))
     known = call.known_macs
     if reasons and mended is not None and known + surplus in (mended, mended + opaque):
-        return _not_counted(measurement, "macs", call, call.macs, found.macs, "; ".join(reasons))
-    return _equal(measurement, "macs", call, call.macs, found.macs, "; ".join(reasons))
+        return _not_counted(measurement, "macs", call, call.macs, found.macs, "; ".join(reasons), number=number)
+    return _equal(measurement, "macs", call, call.macs, found.macs, "; ".join(reasons), number=number)
 
 
 def _complex_convolution(row: Row) -> bool:

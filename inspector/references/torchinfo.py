@@ -35,10 +35,12 @@ class Layer(NamedTuple):
         """Elements of the layer's parameters with this word in their name."""
         return sum(p.numel() for name, p in self.module.named_parameters() if word in name)
 
-    def printed(self) -> int:
-        """The mult-adds that torchinfo's arithmetic makes of these sizes, right or wrong."""
+    def printed(self, word: str = "") -> int:
+        """The mult-adds that torchinfo's arithmetic makes of these sizes and the parameters with this word in their name."""
         total = 0
         for name, parameter in self.module.named_parameters():
+            if word not in name:
+                continue
             elements, name = _unmasked(self.module, name, parameter)
             if name in ("weight", "bias"):
                 pixels = self.outputs[:1] + self.outputs[2:] if "Conv" in type(self.module).__name__ else self.outputs[:1]
@@ -91,18 +93,19 @@ _BIAS = "adds the bias as mult-adds"
 _NO_PRODUCT = "multiplies the layer's parameters by the batch, though it computes no matrix product"
 _NO_BATCH = "takes the first axis for the batch"
 
-#: Known faults: the classes whose own forward runs, what torchinfo does to them, and the MACs that its sizes should have given.
+#: Known faults: the classes whose own forward runs, what torchinfo does to their weights, and the MACs that its sizes
+#: should have given.
 LAYERS: tuple[tuple[tuple[type[nn.Module], ...], str, Callable[[Layer], int]], ...] = (
-    ((nn.Linear,), f"{_BIAS}, and ignores the axes between the first and the features", _linear),
-    ((nn.Conv1d, nn.Conv2d, nn.Conv3d), f"{_BIAS}, and {_NO_BATCH}", _convolution),
+    ((nn.Linear,), "ignores the axes between the first and the features", _linear),
+    ((nn.Conv1d, nn.Conv2d, nn.Conv3d), _NO_BATCH, _convolution),
     (
         (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
-        f"multiplies by the output's pixels where a transposed convolution runs over the input's, and {_BIAS}",
+        "multiplies by the output's pixels where a transposed convolution runs over the input's",
         _transposed,
     ),
-    ((nn.RNN, nn.LSTM, nn.GRU), f"{_BIAS}, and takes the first two axes for batch and time", _recurrent),
-    ((nn.RNNCell, nn.LSTMCell, nn.GRUCell), f"{_BIAS}, and multiplies by both axes of the state", _recurrent),
-    ((nn.Bilinear,), f"{_BIAS}, leaves out the product with the first input, and {_NO_BATCH}", _bilinear),
+    ((nn.RNN, nn.LSTM, nn.GRU), "takes the first two axes for batch and time", _recurrent),
+    ((nn.RNNCell, nn.LSTMCell, nn.GRUCell), "multiplies by both axes of the state", _recurrent),
+    ((nn.Bilinear,), f"leaves out the product with the first input, and {_NO_BATCH}", _bilinear),
     (
         (
             *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm),
@@ -114,6 +117,7 @@ LAYERS: tuple[tuple[tuple[type[nn.Module], ...], str, Callable[[Layer], int]], .
 )
 _NO_MULT_ADDS = "has mult-adds for parameters named weight or bias alone"
 _UNKNOWN_LAYER = "multiplies a layer's parameters by output sizes without asking what it computes"
+_PRUNED = "counts the weights that pruning left, where the kernel multiplies by the zeros too"
 
 
 def mended(layer: Layer, printed: int) -> tuple[str, int | None]:
@@ -126,7 +130,14 @@ def mended(layer: Layer, printed: int) -> tuple[str, int | None]:
     for classes, fault, arithmetic in LAYERS:
         for known in classes:
             if isinstance(layer.module, known) and type(layer.module).forward is known.forward:
-                return fault, arithmetic(layer)
+                true = arithmetic(layer)
+                pruned = any(name.endswith("_mask") for name, _ in layer.module.named_buffers())
+                faults = [_PRUNED] if pruned else []
+                if fault is _NO_PRODUCT or (layer.printed("weight") != true and not pruned):
+                    faults.append(fault)
+                if fault is not _NO_PRODUCT and layer.printed("bias"):
+                    faults.append(_BIAS)
+                return ", and ".join(faults), true
     return (_UNKNOWN_LAYER if printed else _NO_MULT_ADDS), None
 
 
