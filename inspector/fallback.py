@@ -67,7 +67,7 @@ class _Counter(TorchDispatchMode):
     """Adds the FLOPs of every operator that PyTorch's counter has a formula for; None once one is opaque."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self.flops: Any = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

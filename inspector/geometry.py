@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def output_size(size: Any, kernel: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Any:
-    """Length after a window of ``kernel`` taps: ⌊(I + p − d·(K − 1) − 1)/s⌋ + 1, where ``padding`` p is both sides' sum.
+    """Length after a window of ``kernel`` taps: ⌊(I + p − d·(K − 1) − 1)/s⌋ + 1, with p both sides' sum.
 
     >>> output_size(32, kernel=5), output_size(28, kernel=2, stride=2)
     (28, 14)
@@ -23,7 +23,7 @@ def output_size(size: Any, kernel: Any, stride: Any = 1, padding: Any = 0, dilat
 
 
 def ceil_output_size(size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> Any:
-    """The same with ``ceil_mode=True``; ``padding`` is one side's. A last window must start inside input or left padding.
+    """The same with ``ceil_mode=True``; ``padding`` is one side's. A last window starts inside input or left padding.
 
     >>> ceil_output_size(6, kernel=3, stride=2, padding=0), output_size(6, kernel=3, stride=2)
     (3, 2)

@@ -17,7 +17,7 @@ from torch._C._functorch import (
     maybe_get_level,
     peek_interpreter_stack,
 )
-from torch.overrides import _len_torch_function_stack, _pop_mode, _push_mode
+from torch.overrides import _pop_mode, _push_mode
 from torch.utils._python_dispatch import _disable_current_modes
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def without_outer_modes() -> Iterator[None]:
     """Inside, no function mode and no dispatch mode of the caller is active; afterwards the same stack stands again."""
     with ExitStack() as stack:
         stack.enter_context(_disable_current_modes())
-        modes = [_pop_mode() for _ in range(_len_torch_function_stack())]
+        modes = [_pop_mode() for _ in range(torch._C._len_torch_function_stack())]
         for mode in modes:  # callbacks run last in, first out: the outermost mode is pushed back first
             stack.callback(_push_mode, mode)
         yield

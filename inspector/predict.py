@@ -265,7 +265,7 @@ def predict(
     input_kwargs: Mapping[str, Any] | None = None,
     mode: Literal["train", "eval"] | None = None,
 ) -> Prediction:
-    """Say what ``model`` does with an input of this size, from formulas: no kernel runs and nothing of the model changes.
+    """Say what ``model`` does with an input of this size: no kernel runs and nothing of the model changes.
 
     Args:
         model: any module, on any device.
@@ -295,7 +295,7 @@ def predict(
     model = unwrap(model)
     notes: list[str] = []
     modules = _modules(model)
-    lazy = any(isinstance(tensor, _UNINITIALIZED) for _, module in modules for tensor in _own_tensors(module))
+    lazy = any(type(tensor) in _UNINITIALIZED for _, module in modules for tensor in _own_tensors(module))
     if lazy:
         model = copy.deepcopy(model)
         notes.append("lazy modules were materialised on a copy; the model itself is as lazy as before")
@@ -388,7 +388,7 @@ def _registered(modules: list[tuple[str, nn.Module]]) -> tuple[list[_Registered]
             for name, tensor in table.items():
                 if tensor is None:
                     continue
-                if isinstance(tensor, _UNINITIALIZED):
+                if type(tensor) in _UNINITIALIZED:
                     registered.append(_Registered([prefix + name], None, tensor.dtype, 0, not buffer, buffer))
                     continue
                 count = tensor.numel()

@@ -1,4 +1,4 @@
-"""The frozen records that rooms exchange. No torch: dtypes are names, devices are text, sizes are ints or sympy expressions.
+"""The frozen records that rooms exchange. No torch: dtypes and devices are text, sizes ints or sympy expressions.
 
 A *count* is an ``int``, or a sympy expression in a symbolic prediction. A count that nobody knows is ``None``, never 0.
 """

@@ -363,7 +363,7 @@ _META = torch.device("meta")
 _NESTS = (tuple, list)
 
 _DEVICE_QUESTIONS: dict[Any, Any] = {
-    Tensor.device.__get__: lambda device: device,  # type: ignore[attr-defined]  # a getter that the stubs call a value
+    Tensor.device.__get__: lambda device: device,
     Tensor.is_meta.__get__: lambda device: device.type == "meta",  # type: ignore[attr-defined]
     Tensor.is_cpu.__get__: lambda device: device.type == "cpu",  # type: ignore[attr-defined]
     Tensor.is_cuda.__get__: lambda device: device.type == "cuda",  # type: ignore[attr-defined]
