@@ -17,6 +17,7 @@ from inspector.inputs import dtype_name, make_inputs
 from inspector.internals import without_outer_modes
 from inspector.preserve import preserved
 from inspector.records import ModuleCall, Row, TensorRecord
+from inspector.report import table, web
 from inspector.structure import map_tensors, tensors, unwrap
 from inspector.symbolic import Symbols
 from inspector.trace import Tracer, name_of
@@ -72,6 +73,14 @@ class Prediction:
         for event in tracer.modules:
             del event.module
         self._symbols = symbols
+
+    def __str__(self) -> str:
+        """The table, at its full width."""
+        return table.render(self)
+
+    def _repr_html_(self) -> str:
+        """The table in a notebook."""
+        return web.fragment(self)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from rich.cells import cell_len, set_cell_size
@@ -76,13 +77,7 @@ def render(
     printed = spans(view, width=width, depth=depth, sort=sort, expand=expand, with_totals=totals)
     if not color:
         return "\n".join("".join(part for part, _ in line).rstrip() for line in printed)
-    from rich.console import Console
-
-    file = io.StringIO()
-    console = Console(file=file, force_terminal=True, color_system="standard", width=10_000, highlight=False)
-    for line in printed:
-        console.print(_styled(line), soft_wrap=True, end="\n")
-    return file.getvalue().rstrip("\n")
+    return "\n".join(_ansi(line) for line in printed)
 
 
 def svg(view: PredictionView, *, depth: int | None = None, sort: Sort | None = None, expand: bool = False) -> str:
@@ -206,6 +201,24 @@ def _fitted(cell: Cell, width: int, right: bool) -> list[Span]:
         fitted.append((taken, style))
         left -= cell_len(taken)
     return [*fitted, ("…", "dim")]
+
+
+def _ansi(line: Sequence[Span]) -> str:
+    """A line with its styles as escape sequences, without blanks at its end."""
+    spans = list(line)
+    while spans and not spans[-1][0].strip():
+        spans.pop()
+    parts = [f"{_begin(style)}{part}\x1b[0m" if style and part else part for part, style in spans]
+    return "".join(parts).rstrip()
+
+
+@cache
+def _begin(style: str) -> str:
+    """The escape sequence that begins a style of rich."""
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    return Style.parse(style).render("|", color_system=ColorSystem.STANDARD).partition("|")[0]
 
 
 def _styled(line: Sequence[Span]) -> Text:

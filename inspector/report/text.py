@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from inspector.formula import format_count
@@ -9,22 +11,50 @@ from inspector.formula import format_count
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import sympy
+
     from inspector.formula import Count
     from inspector.records import Shape
 
 BYTES_CONVENTION = "1 MB = 10⁶ bytes, 1 MiB = 2²⁰ bytes"
 FLOPS_CONVENTION = "FLOPs = 2 × MACs"
 
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def count(number: Count) -> str:
-    """A count: ``61 706``, or the expression.
+    """A count: ``61 706``, or an expression in the signs of worked lines.
 
-    >>> count(61706)
-    '61 706'
+    >>> import sympy
+    >>> N, H = sympy.symbols("N H", integer=True, positive=True)
+    >>> count(61706), count(9408 * N * (sympy.floor((H - 1) / 2) + 1) ** 2)
+    ('61 706', '9 408·N·(⌊(H − 1)/2⌋ + 1)²')
     """
-    return format_count(number)
+    return format_count(number) if isinstance(number, int) else _expression(number)
+
+
+@lru_cache(maxsize=4096)
+def _expression(expression: sympy.Expr) -> str:
+    import sympy
+
+    inner = sympy.Function("floor_")  # printed like a call, which together() leaves alone
+    plain = expression.replace(sympy.floor, lambda argument: inner(sympy.together(argument)))
+    written = str(plain).replace("**", "^").replace("*", "·").replace(" - ", " − ")
+    written = re.sub(r"\^(\d+)", lambda power: power[1].translate(_SUPERSCRIPT), written)
+    written = re.sub(r"(?<![\w.])\d{4,}", lambda digits: format_count(int(digits[0])), written)
+    return _floors(written)
+
+
+def _floors(written: str) -> str:
+    """``floor_(...)`` as ``⌊...⌋``, from the innermost outward."""
+    while (start := written.rfind("floor_(")) >= 0:
+        depth, end = 1, start + len("floor_(")
+        while depth:
+            depth += {"(": 1, ")": -1}.get(written[end], 0)
+            end += 1
+        written = f"{written[:start]}⌊{written[start + len('floor_(') : end - 1]}⌋{written[end:]}"
+    return written
 
 
 def bounded(number: Count | None, known: Count) -> str:
@@ -40,7 +70,7 @@ def bounded(number: Count | None, known: Count) -> str:
 
 def shape(sizes: Shape) -> str:
     """One shape as PyTorch prints it: ``[1, 6, 28, 28]``."""
-    return f"[{', '.join(str(size) for size in sizes)}]"
+    return f"[{', '.join(str(size) if isinstance(size, int) else count(size) for size in sizes)}]"
 
 
 def shapes(all_sizes: Sequence[Shape], most: int = 2) -> str:

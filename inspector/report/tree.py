@@ -121,7 +121,7 @@ class _Builder:
 
     def _row(self, row: Row) -> Node:
         node = Node(
-            name=row.kind,
+            name=row.kind[2:-2] if row.kind[:2] == row.kind[-2:] == "__" else row.kind,  # __getitem__
             path=row.path,
             kind="",
             output_shapes=row.output_shapes,

@@ -146,8 +146,8 @@ def test_symbolic_counts_print_in_full_without_shares() -> None:
     view = view_of(Module("", "Net", (linear("fc", 4, 8, batch=N), relu("act", 8))))
     printed = table.render(view)
     assert "[N, 8]" in printed
-    assert "MACs          32*N" in printed
-    assert "FLOPs         64*N" in printed
+    assert "MACs          32·N" in printed
+    assert "FLOPs         64·N" in printed
     assert "%" not in printed
 
 
