@@ -12,20 +12,27 @@ from typing import TYPE_CHECKING, Any
 from inspector.rules import (
     arithmetic,
     attention,
+    conversion,
     convolution,
+    creation,
+    distance,
     elementwise,
     embedding,
     linear,
+    loss,
     normalization,
     ordering,
     pooling,
+    random,
     recurrent,
     reduction,
     scan,
+    values,
     view,
 )
 from inspector.rules.common import ValuesNeeded, empty
 from inspector.rules.passive import PASSIVE
+from inspector.rules.random import RANDOM
 
 if TYPE_CHECKING:
     from inspector.rules.common import Rule
@@ -46,6 +53,12 @@ _FAMILIES = (
     recurrent,
     attention,
     embedding,
+    conversion,
+    creation,
+    random,
+    values,
+    loss,
+    distance,
 )
 
 #: Family -> its table, callable -> rule.
@@ -56,7 +69,6 @@ RULES: dict[Any, Rule] = {function: rule for table in TABLES.values() for functi
 PARAMETERS: dict[Rule, Any] = {
     rule: formula for family in _FAMILIES for rule, formula in getattr(family, "PARAMETERS", {}).items()
 }
-RANDOM: frozenset[Any] = frozenset()
 
 
 def rule_for(function: Any) -> Rule | None:
