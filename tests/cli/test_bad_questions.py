@@ -155,11 +155,15 @@ def test_unknown_dtype(run: Run) -> None:
 
 
 def test_wrong_dtype(run: Run) -> None:
-    refused(run("summary", "Tokens", "--input", "2,4:float32"), "table (Embedding), given [2, 4] float32", "int64 or int32")
+    refused(
+        run("summary", "Tokens", "--input", "2,4:float32"), "table (Embedding), given [2, 4] float32", "int64 or int32"
+    )
 
 
 def test_wrong_dtype_of_a_linear(run: Run) -> None:
-    refused(run("summary", "Good", "--input", "2,4:int64"), "fc (Linear), given [2, 4] int64", "is torch.int64, the weight")
+    refused(
+        run("summary", "Good", "--input", "2,4:int64"), "fc (Linear), given [2, 4] int64", "is torch.int64, the weight"
+    )
 
 
 def test_unknown_input_name(run: Run) -> None:
