@@ -18,6 +18,8 @@ from inspector.rules import (
     distance,
     elementwise,
     embedding,
+    indexing,
+    join,
     linear,
     loss,
     normalization,
@@ -27,6 +29,7 @@ from inspector.rules import (
     recurrent,
     reduction,
     scan,
+    scatter,
     values,
     view,
 )
@@ -59,6 +62,9 @@ _FAMILIES = (
     values,
     loss,
     distance,
+    join,
+    indexing,
+    scatter,
 )
 
 #: Family -> its table, callable -> rule.

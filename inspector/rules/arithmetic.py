@@ -5,6 +5,7 @@ Source: PyTorch documentation, "Broadcasting semantics" and "Type promotion".
 
 from __future__ import annotations
 
+from functools import cache
 from numbers import Number
 from typing import TYPE_CHECKING, Any
 
@@ -90,8 +91,16 @@ def addition(input: Any, other: Any, *, alpha: Any = 1) -> Outcome:
 
 
 def power(input: Any, exponent: Any) -> Outcome:
-    """torch.pow: either operand may be a number."""
-    return combine(input, exponent, promoted(input, exponent))
+    """torch.pow: either operand may be a number; the powers of a number are contiguous."""
+    dtype = promoted(input, exponent)
+    if not isinstance(input, Tensor):
+        return empty(exponent.shape, dtype), ELEMENTWISE(n=exponent.numel())
+    return combine(input, exponent, dtype)
+
+
+def reflected_power(input: Any, other: Any) -> Outcome:
+    """``other ** input``."""
+    return power(other, input)
 
 
 def float_power(input: Any, exponent: Any) -> Outcome:
@@ -121,11 +130,15 @@ def heaviside(input: Tensor, values: Tensor) -> Outcome:
     return binary(input, values)
 
 
+@cache
+def _ldexp_dtype(input: torch.dtype, other: torch.dtype) -> torch.dtype:
+    """As this PyTorch has it, for versions differ in whether integer exponents widen half precision."""
+    return torch.ldexp(torch.empty(0, dtype=input), torch.empty(0, dtype=other)).dtype
+
+
 def ldexp(input: Tensor, other: Tensor) -> Outcome:
-    """torch.ldexp: input·2^other; the power of an integer is floating."""
-    power = like(other, floating(other.dtype)) if isinstance(other, Tensor) else float(other)
-    dtype = promoted(input, power)
-    return combine(input, power, dtype)
+    """torch.ldexp: input·2^other."""
+    return combine(input, other, _ldexp_dtype(input.dtype, other.dtype))
 
 
 def comparison(input: Any, other: Any) -> Outcome:
@@ -244,7 +257,7 @@ _COMPARISONS = """
 _OPERATORS = """
     __mul__ __rmul__ __mod__ __floordiv__ __and__ __rand__ __or__ __ror__ __xor__ __rxor__ __lshift__ __rshift__
 """
-_REFLECTED = "__rpow__ __rmod__ __rfloordiv__ __rlshift__ __rrshift__"
+_REFLECTED = "__rmod__ __rfloordiv__ __rlshift__ __rrshift__"
 _IN_PLACE = """
     __iadd__ __isub__ __imul__ __imod__ __ifloordiv__ __iand__ __ior__ __ixor__ __ilshift__ __irshift__ __ipow__
     __itruediv__ __idiv__
@@ -255,6 +268,7 @@ RULES: dict[Any, Rule] = {
     **spread("bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift", binary),
     **spread(_OPERATORS, binary),
     **spread(_REFLECTED, reflected),
+    **spread("__rpow__", reflected_power),
     **spread("rsub __rsub__", reflected_difference),
     **spread(_IN_PLACE, in_place(binary)),
     **spread("add sub subtract __add__ __radd__ __sub__", addition),

@@ -55,19 +55,24 @@ def result(shape: Sequence[Any], dtype: torch.dtype, *operands: Tensor) -> Tenso
 
 
 def common_strides(shape: Sequence[Any], operands: Sequence[Tensor]) -> tuple[Any, ...]:
-    """Strides of a dense result whose axes lie in memory in the order of its operands' axes.
+    """Strides of a dense result whose axes lie in memory in the order of its operands' axes."""
+    return dense_strides(shape, [strides_in(shape, operand.shape, operand.stride()) for operand in operands])
+
+
+def strides_in(shape: Sequence[Any], sizes: Sequence[Any], strides: Sequence[Any]) -> list[Any]:
+    """Strides of an operand along the axes of a result it broadcasts to: 0 where it has one element for many."""
+    absent = len(shape) - len(sizes)
+    return [0] * absent + [
+        0 if size == 1 and shape[absent + axis] != 1 else strides[axis] for axis, size in enumerate(sizes)
+    ]
+
+
+def dense_strides(shape: Sequence[Any], rows: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
+    """Strides of a dense result, given those of each operand along its axes.
 
     As PyTorch's TensorIterator sorts them: the first operand with a stride for both of two axes decides their order.
     """
     rank = len(shape)
-    rows = []
-    for operand in operands:
-        sizes, strides = operand.shape, operand.stride()
-        absent = rank - len(sizes)
-        rows.append(
-            [0] * absent
-            + [0 if size == 1 and shape[absent + axis] != 1 else strides[axis] for axis, size in enumerate(sizes)]
-        )
 
     def further_in(one: int, other: int) -> int:
         for row in rows:
@@ -90,12 +95,12 @@ def common_strides(shape: Sequence[Any], operands: Sequence[Tensor]) -> tuple[An
                 here = earlier
             elif sign < 0:
                 break
-    strides_of_result: list[Any] = [1] * rank
+    strides: list[Any] = [1] * rank
     step: Any = 1
     for axis in order:
-        strides_of_result[axis] = step
+        strides[axis] = step
         step = step * shape[axis]
-    return tuple(strides_of_result)
+    return tuple(strides)
 
 
 def floating(dtype: torch.dtype) -> torch.dtype:

@@ -22,6 +22,7 @@ from inspector.rules.common import (
     floating,
     numpy_names,
     real,
+    shape_argument,
     spread,
     summed,
 )
@@ -177,9 +178,16 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Outcome:
 
 @numpy_names
 def norm(
-    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: torch.dtype | None = None
+    input: Tensor,
+    p: Any = "fro",
+    dim: Any = None,
+    keepdim: bool = False,
+    out: None = None,
+    dtype: torch.dtype | None = None,
 ) -> Outcome:
     """torch.norm: real also of complex numbers; the nuclear norm is of matrices."""
+    if out is not None:
+        raise TypeError("out= is the trace's to answer")
     if p == "nuc" and dim is None:
         dim = (-2, -1)
     return empty(reduced(input.shape, dim, keepdim), real(dtype or input.dtype)), EACH_INPUT(n=input.numel())
@@ -217,19 +225,21 @@ def covariance(input: Tensor, *, correction: int = 1, fweights: Any = None, awei
         raise ShapeError(f"at most two axes, variables and observations, got {list(input.shape)}")
     variables = input.shape[0] if input.dim() == 2 else None
     shape = () if variables is None or variables == 1 else (variables, variables)
-    return empty(shape, floating(input.dtype)), EACH_INPUT(n=input.numel())
+    dtype = floating(input.dtype)
+    for weights in (fweights, aweights):
+        if weights is not None:
+            dtype = torch.promote_types(dtype, weights.dtype)
+    return empty(shape, dtype), EACH_INPUT(n=input.numel())
 
 
 def sum_to_size(input: Tensor, *size: Any) -> Outcome:
     """Tensor.sum_to_size: broadcast axes are summed back; the tensor itself where there are none."""
-    from inspector.rules.common import shape_argument
-
     shape = shape_argument(size)
-    if tuple(shape) == tuple(input.shape):
+    if shape and tuple(shape) == tuple(input.shape):
         return input, None
     if broadcast(shape, input.shape) != tuple(input.shape):
         raise ShapeError(f"{list(input.shape)} is no broadcast of {list(shape)}")
-    return empty(shape, input.dtype), EACH_INPUT(n=input.numel())
+    return empty(shape, summed(input.dtype)), EACH_INPUT(n=input.numel())
 
 
 def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0) -> Outcome:

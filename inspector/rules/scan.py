@@ -25,6 +25,7 @@ from inspector.rules.common import (
     like,
     numpy_names,
     product,
+    real,
     spread,
     summed,
 )
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 def cumulative(input: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Outcome:
     """torch.cumsum, cumprod: integers add up as int64."""
     axis_of(dim, input.dim())
-    return like(input, dtype or summed(input.dtype)), EACH_INPUT(n=input.numel())
+    return empty(input.shape, dtype or summed(input.dtype)), EACH_INPUT(n=input.numel())
 
 
 def cumulative_in_place(input: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Outcome:
@@ -105,7 +106,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Outcome:
     """F.pairwise_distance: both broadcast, then the last axis goes."""
     shape = broadcast(x1.shape, x2.shape)
-    return empty((*shape[:-1], *((1,) if keepdim else ())), promoted(x1, x2)), EACH_INPUT(n=product(shape))
+    kept = (1,) if keepdim else ()
+    return empty((*shape[:-1], *kept), real(floating(promoted(x1, x2)))), EACH_INPUT(n=product(shape))
 
 
 @numpy_names
@@ -113,17 +115,22 @@ def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
 ) -> Outcome:
     """torch.diff: each of n times the axis loses one."""
-    shape = list(input.shape)
-    if not shape:
+    rank = input.dim()
+    if not rank:
         raise ShapeError("diff takes a tensor with at least one axis")
-    axis = axis_of(dim, len(shape))
-    dtype = input.dtype
-    for part in (prepend, append):
-        if part is not None:
-            shape[axis] = shape[axis] + (part.shape[axis] if part.dim() else 1)
+    axis = axis_of(dim, rank)
+    parts = [part for part in (prepend, input, append) if part is not None] if n else [input]
+    if len(parts) > 1:
+        shape = list(input.shape)
+        shape[axis] = sum([part.shape[axis] if part.dim() else 1 for part in parts])
+        dtype = parts[0].dtype
+        for part in parts:
             dtype = torch.promote_types(dtype, part.dtype)
-    shape[axis] = max(shape[axis] - n, 0) if n else shape[axis]
-    output = empty(shape, dtype)
+        joined = empty(shape, dtype)
+    else:
+        joined = input
+    size = max(joined.shape[axis] - n, 0) if n else joined.shape[axis]
+    output = like(joined.narrow(axis, 0, size))
     return output, ELEMENTWISE(n=output.numel())
 
 

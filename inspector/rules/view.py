@@ -152,7 +152,7 @@ _VIEWS = """
 """
 _COPIES = """
     as_strided detach diagonal expand permute select split split_with_sizes squeeze t
-    transpose unbind unfold unsqueeze view view_as_complex view_as_real
+    transpose unbind unfold unsqueeze view_as_complex view_as_real
 """
 _GETTERS = ("T", "mT", "H", "mH", "data", "real", "imag")
 
