@@ -44,7 +44,6 @@ def registered_checks(prediction: Prediction, measurement: Measurement) -> Itera
 def execution_checks(prediction: Prediction, measurement: Measurement) -> Iterator[Check]:
     """Which modules are called, in which order, and what each call returns."""
     root = prediction.modules[0]
-    real_values = measurement.conditions.get("input") == "data"
     ours = [(call.path, call.call) for call in prediction.modules]
     theirs = [(call.path, call.call) for call in measurement.modules]
     if ours == theirs:
@@ -57,16 +56,7 @@ def execution_checks(prediction: Prediction, measurement: Measurement) -> Iterat
         if found is None:
             continue
         yield _equal(measurement, "dtype", call, call.dtypes, found.dtypes)
-        check = _equal(measurement, "output_shapes", call, call.output_shapes, found.output_shapes)
-        if check.verdict == "differ" and not real_values and _depends_on_data(prediction, call):
-            reason = "the size depends on values, and without data there are none to predict it from"
-            check = _not_counted(measurement, "output_shapes", call, call.output_shapes, found.output_shapes, reason)
-        yield check
-
-
-def _depends_on_data(prediction: Prediction, call: ModuleCall) -> bool:
-    # What an earlier call found decides the sizes of later ones too.
-    return any(row.data_dependent for row in prediction.rows[: call.rows[1]])
+        yield _equal(measurement, "output_shapes", call, call.output_shapes, found.output_shapes)
 
 
 def _first_divergence(root: ModuleCall, ours: list[tuple[str, int]], theirs: list[tuple[str, int]]) -> Check:
@@ -165,13 +155,11 @@ def _layer_params(prediction: Prediction, measurement: Measurement, call: Module
         for record in prediction.tensors
         if not record.buffer and not record.used and any(name.startswith(prefix) for name in record.names)
     )
-    reasons = {
-        "counts a tied parameter at each of its places, or what pruning left": found.corrected_params,
-        "counts parameters that no call uses": None if found.params is None else found.params - unused,
-        "counts tied parameters at each place, and parameters that no call uses": (
-            None if found.corrected_params is None else found.corrected_params - unused
-        ),
-    }
+    tied = any(name.startswith(prefix) for names in prediction.tied_parameters for name in names)
+    again = "counts a tied parameter at each of its places" if tied else "counts the weights that pruning left"
+    idle = "counts parameters that no call uses"
+    shown, mended_by_torchinfo = found.params or 0, found.corrected_params or 0
+    reasons = {again: mended_by_torchinfo, idle: shown - unused, f"{again}, and {idle}": mended_by_torchinfo - unused}
     for reason, mended in reasons.items():
         if mended == call.params:
             return _not_counted(measurement, "params", call, call.params, found.params, reason)
@@ -205,10 +193,14 @@ def _total_macs(prediction: Prediction, measurement: Measurement, root: ModuleCa
         return _equal(measurement, "macs", root, predicted, measured, number=0)
     parts = []
     if listed != inside:
-        parts.append(f"{listed - inside:+,} by faults in its layers".replace(",", " "))
+        parts.append(f"{_signed(listed - inside)} by faults in its layers")
     if predicted != inside:
-        parts.append(f"{inside - predicted:+,} for calls outside its layers, which it does not see".replace(",", " "))
+        parts.append(f"{_signed(inside - predicted)} for calls outside its layers, which it does not see")
     return _not_counted(measurement, "macs", root, predicted, measured, "; ".join(parts) or "unknown rows", number=0)
+
+
+def _signed(number: int) -> str:
+    return f"{number:+,}".replace(",", " ")
 
 
 def _equal(
