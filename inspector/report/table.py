@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
@@ -81,7 +82,8 @@ def render(
 
 
 def svg(view: PredictionView, *, depth: int | None = None, sort: Sort | None = None, expand: bool = False) -> str:
-    """The coloured table as one SVG picture."""
+    """The coloured table as one SVG picture, in the reader's own monospaced font: nothing is loaded."""
+    from rich._export_format import CONSOLE_SVG_FORMAT
     from rich.console import Console
 
     printed = spans(view, width=None, depth=depth, sort=sort, expand=expand, with_totals=True)
@@ -89,7 +91,8 @@ def svg(view: PredictionView, *, depth: int | None = None, sort: Sort | None = N
     console = Console(file=io.StringIO(), record=True, width=widest, highlight=False)
     for line in printed:
         console.print(_styled(line), no_wrap=True)
-    return console.export_svg(title=view.model_name, unique_id="inspector")
+    form = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    return console.export_svg(title=view.model_name, code_format=form, unique_id="inspector")
 
 
 def spans(

@@ -161,6 +161,7 @@ def test_sums_of_one_level_are_the_line_above(stack: View) -> None:
 def test_svg_is_one_picture(stack: View) -> None:
     picture = table.svg(stack)
     assert picture.startswith("<svg")
+    assert "url(http" not in picture
     assert "×12" in picture.replace("&#215;", "×")
     assert picture == table.svg(
         stack
