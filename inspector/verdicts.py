@@ -163,7 +163,20 @@ def _layer_params(prediction: Prediction, measurement: Measurement, call: Module
     for reason, mended in reasons.items():
         if mended == call.params:
             return _not_counted(measurement, "params", call, call.params, found.params, reason)
+    if found.params == 0 and call.params == _registered_by_caller(prediction, call):
+        reason = "gives parameters to the module that registers them, not to the call that uses them"
+        return _not_counted(measurement, "params", call, call.params, found.params, reason)
     return _equal(measurement, "params", call, call.params, found.params)
+
+
+def _registered_by_caller(prediction: Prediction, call: ModuleCall) -> int:
+    """Elements that the calling module registers itself, such as the originals of a parametrization."""
+    caller = prediction.modules[call.parent].path
+    return sum(
+        record.numel
+        for record in prediction.tensors
+        if not record.buffer and any(name.rpartition(".")[0] == caller for name in record.names)
+    )
 
 
 def _mended_check(

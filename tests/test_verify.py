@@ -258,3 +258,12 @@ def test_mode_is_asked_for_and_put_back():
 def test_prediction_comes_from_sizes_before_anything_runs():
     verification = verify(nn.Linear(3, 4), (2, 3))
     assert verification.prediction.rows == predict(nn.Linear(3, 4), (2, 3)).rows
+
+
+def test_parameters_of_a_parametrization():
+    model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)))
+    verification = verify(model, (2, 3))
+    assert verification.ok, verification
+    # Original 0 holds 4 norms, original 1 the 4·3 directions; the module that multiplies them registers neither.
+    check = next(c for c in verification.not_counted if c.kind == "_WeightNorm" and c.what == "params")
+    assert (check.predicted, check.measured) == (16, 0)

@@ -152,7 +152,10 @@ def torchinfo(model: nn.Module, inputs: ModelInputs) -> Measurement:
 
     def watch(setting: Setting) -> None:
         seen.clear()
-        statistics = _summary(setting)
+        try:
+            statistics = _summary(setting)
+        except RuntimeError as error:
+            raise error.__cause__ or error from None  # torchinfo wraps what the forward raised
         paths = {id(module): path for path, module in setting.model.named_modules()}
         numbers: Counter[str] = Counter()
         counted: set[Hashable] = set()

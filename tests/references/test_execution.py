@@ -143,3 +143,17 @@ def test_on_cuda():
     assert seen(measurement) == [("", 1, ((2, 4),))]
     assert measurement.conditions["device"] == "cuda"
     assert model.weight.device.type == "cpu"
+
+
+def test_modules_registered_nowhere_are_seen_too():
+    class Hidden(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.functions = [nn.ReLU()]
+
+        def forward(self, x):
+            return self.functions[0](x)
+
+    model = nn.Sequential(Hidden())
+    measurement = execution(model, make_inputs(model, (2, 3)))
+    assert [call.path for call in measurement.modules] == ["", "0", "0.<ReLU>"]
