@@ -64,7 +64,7 @@ def _range_of(names: Sequence[str]) -> str | None:
     >>> _range_of(["layers.0", "layers.1", "layers.2"]), _range_of(["add", "add"]), _range_of(["q", "k"])
     ('layers.0–2', 'add', None)
     >>> _range_of(["0", "2", "4"])
-    '0–4'
+    '0,2–4'
     """
     if len(set(names)) == 1:
         return names[0]
@@ -76,7 +76,8 @@ def _range_of(names: Sequence[str]) -> str | None:
     steps = {after - before for before, after in pairwise(numbers)}
     if len(stems) > 1 or len(steps) > 1 or min(steps) < 1:
         return None
-    return f"{stems.pop()}{numbers[0]}–{numbers[-1]}"
+    first = f"{numbers[0]}" if steps == {1} else f"{numbers[0]},{numbers[1]}"
+    return f"{stems.pop()}{first}–{numbers[-1]}"
 
 
 def _group(nodes: Sequence[Node], length: int, times: int) -> Node:
@@ -109,6 +110,6 @@ def _group(nodes: Sequence[Node], length: int, times: int) -> Node:
         data_dependent=False,
         note="",
         call=0,
-        children=tuple(repetition),
+        children=tuple(replace(node, name=lane or "") for node, lane in zip(repetition, lanes, strict=True)),
         times=times,
     )

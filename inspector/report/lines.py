@@ -115,25 +115,26 @@ class _Maker:
         self.by_macs = by_macs
 
     def children(self, node: Node, level: int) -> tuple[Node, ...]:
-        return () if self.depth is not None and level >= self.depth else node.children
+        """What to show under a node, on this level."""
+        return () if self.depth is not None and level > self.depth else node.children
 
     def tree(self, node: Node, before: str, below: str, level: int) -> Iterator[Line]:
         yield self.line(node, before, node.name, node.times, level)
+        level += not node.is_run
         children = self.children(node, level)
         for index, child in enumerate(children):
-            last = index == len(children) - 1
-            yield from self.tree(
-                child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "), level + 1
-            )
+            corner, beside = ("└─ ", "   ") if index == len(children) - 1 else ("├─ ", "│  ")
+            yield from self.tree(child, below + corner, below + beside, level)
 
     def flat(self, node: Node, above: str, times: int, level: int) -> Iterator[Line]:
         times *= node.times
-        name = _join(above, node)
-        children = self.children(node, level)
+        name = above if node.is_run else _join(above, node)
+        inner = level + (not node.is_run)
+        children = self.children(node, inner)
         if not children:
             yield self.line(node, "", name, times, level)
         for child in children:
-            yield from self.flat(child, name if node.path or not node.children else above, times, level + 1)
+            yield from self.flat(child, name, times, inner)
 
     def line(self, node: Node, branch: str, name: str, times: int, level: int) -> Line:
         params_worked, macs_worked = _worked(node, times)

@@ -49,6 +49,11 @@ class Node:
     children: tuple[Node, ...] = ()
     times: int = 1
 
+    @property
+    def is_run(self) -> bool:
+        """Whether this is no call of its own, but the line over a repeated run of several lines."""
+        return not self.kind and bool(self.children)
+
 
 def build(view: PredictionView) -> Node:
     """The whole prediction as one tree, its root the model itself."""

@@ -52,9 +52,17 @@ def test_a_run_of_lines_folds_under_a_line_of_its_own() -> None:
     inside = tuple(part for i in range(0, 8, 2) for part in (linear(str(i), 4, 4), relu(str(i + 1))))
     root = Module("", "Sequential", inside)
     group = lines(view_of(root))[1]
-    assert titles(root) == ["Sequential", "0–7 ×4", "0 (Linear)", "1 (ReLU)"]
+    assert titles(root) == ["Sequential", "0–7 ×4", "0,2–6 (Linear)", "1,3–7 (ReLU)"]
     # 4·(4 + 1) = 20 parameters and 2·4·4 = 32 MACs in one repetition.
     assert (group.params, group.macs, group.params_worked) == (80, 128, "4 × 20 = 80")
+
+
+def test_the_line_over_a_run_is_no_level_of_its_own() -> None:
+    inside = tuple(part for i in range(0, 8, 2) for part in (block(str(i)), relu(str(i + 1))))
+    root = Module("", "Sequential", inside)
+    assert titles(root, depth=1) == ["Sequential", "0–7 ×4", "0,2–6 (Block)", "1,3–7 (ReLU)"]
+    assert titles(root, depth=0) == ["Sequential"]
+    assert titles(root, sort="macs") == ["0,2–6.fc (Linear) ×4", "0,2–6.act (ReLU) ×4", "1,3–7 (ReLU) ×4"]
 
 
 def test_a_residual_loop_folds_blocks_with_their_additions() -> None:
@@ -71,7 +79,7 @@ def figures(root: Module) -> tuple[int, object]:
     """Sum of what the lines say that have nothing under them, each times the lines it stands for."""
 
     def flat() -> list[Line]:
-        return [line for line in lines(view_of(root), sort="macs")]
+        return lines(view_of(root), sort="macs")
 
     return sum(line.params for line in flat()), sum(line.known_macs for line in flat())
 
