@@ -36,11 +36,12 @@ from inspector.rules import (
 from inspector.rules.common import ValuesNeeded, empty
 from inspector.rules.passive import PASSIVE
 from inspector.rules.random import RANDOM
+from inspector.rules.registry import Registry
 
 if TYPE_CHECKING:
     from inspector.rules.common import Rule
 
-__all__ = ["PARAMETERS", "PASSIVE", "RANDOM", "RULES", "TABLES", "ValuesNeeded", "empty", "rule_for"]
+__all__ = ["PARAMETERS", "PASSIVE", "RANDOM", "RULES", "TABLES", "ValuesNeeded", "empty", "register", "rule_for"]
 
 _FAMILIES = (
     convolution,
@@ -77,6 +78,6 @@ PARAMETERS: dict[Rule, Any] = {
 }
 
 
-def rule_for(function: Any) -> Rule | None:
-    """The rule of a function that is spelled in another way, such as ``torch.ops.aten.add``."""
-    return None
+_REGISTRY = Registry(RULES)
+rule_for = _REGISTRY.rule_for
+register = _REGISTRY.register
