@@ -100,7 +100,7 @@ def _narrowed(entry: Entry, name: str) -> Entry:
 
 def _printed(entry: Entry) -> str:
     stated = [formula for _, formula in entry.formulas]
-    lines = [f"{entry.family}: {', '.join(entry.functions)}"]
+    lines = _wrapped(f"{entry.family}: {', '.join(entry.functions)}", 0)
     if entry.words:
         lines += _wrapped(entry.words, 2)
     width = max((len(_WORDS[formula.counts]) for formula in stated), default=0)
