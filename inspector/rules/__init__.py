@@ -18,12 +18,15 @@ from inspector.rules import (
     distance,
     elementwise,
     embedding,
+    foreach,
+    image,
     indexing,
     join,
     linear,
     loss,
     normalization,
     ordering,
+    padding,
     pooling,
     random,
     recurrent,
@@ -66,6 +69,9 @@ _FAMILIES = (
     join,
     indexing,
     scatter,
+    image,
+    padding,
+    foreach,
 )
 
 #: Family -> its table, callable -> rule.

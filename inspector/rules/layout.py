@@ -40,3 +40,10 @@ def shaped(x: Tensor, shape: Sequence[Any], dtype: torch.dtype | None = None) ->
     if x.is_contiguous() or len(shape) not in _CHANNELS_LAST:
         return torch.empty(shape, dtype=dtype, device="meta")
     return torch.empty(shape, dtype=dtype, device="meta", memory_format=memory_format(x))
+
+
+def pooled(x: Tensor, shape: Sequence[Any], dtype: torch.dtype | None = None) -> Tensor:
+    """The same for a pool, which treats a sequence (N, C, L) as an image of height 1."""
+    if x.is_contiguous() or len(shape) != 3:
+        return shaped(x, shape, dtype)
+    return shaped(x.unsqueeze(-2), (*shape[:-1], 1, shape[-1]), dtype).squeeze(-2)

@@ -15,7 +15,7 @@ from inspector import geometry
 from inspector.errors import ShapeError
 from inspector.rules.common import EACH_INPUT, Rule, empty, spread
 from inspector.rules.convolution import INPUT, per_axis
-from inspector.rules.layout import shaped
+from inspector.rules.layout import pooled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,13 +34,6 @@ def _checked(name: str, input: Tensor, rank: int) -> Sequence[Any]:
     return input.shape[-rank:]
 
 
-def _image(input: Tensor, shape: Sequence[Any], dtype: torch.dtype | None = None) -> Tensor:
-    """A result that keeps channels last; PyTorch pools a sequence as an image of height 1."""
-    if input.is_contiguous() or len(shape) != 3:
-        return shaped(input, shape, dtype)
-    return shaped(input.unsqueeze(-2), (*shape[:-1], 1, shape[-1]), dtype).squeeze(-2)
-
-
 def _pooled(input: Tensor, rank: int, sizes: Sequence[Any], indices: bool = False, layout: bool = True) -> Outcome:
     """The result, with ``indices`` beside it, in the input's memory layout or (``layout=False``) contiguous."""
     for size in sizes:
@@ -53,8 +46,8 @@ def _pooled(input: Tensor, rank: int, sizes: Sequence[Any], indices: bool = Fals
     if not layout or (rank == 2 and len(shape) == 3):
         output = empty(shape, input.dtype)
         return ((output, empty(shape, torch.int64)) if indices else output), formula
-    output = _image(input, shape)
-    return ((output, _image(input, shape, torch.int64)) if indices else output), formula
+    output = pooled(input, shape)
+    return ((output, pooled(input, shape, torch.int64)) if indices else output), formula
 
 
 def _windows(
