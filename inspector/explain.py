@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inspector.errors import InspectionError
 from inspector.inputs import dtype_name
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 def explain(error: Exception, tracer: Tracer) -> str:
     """Which module, given what; the error; the user's own line; and the calls before it."""
     lines = []
-    event = tracer.stopped_in
-    if event is not None:
-        lines.append(f"forward stopped in {event.path or 'the root'} ({type(event.module).__name__})")
-        given = tensors(event.inputs)
+    stopped = tracer.stopped_in
+    if stopped is not None:
+        path, kind, inputs = stopped
+        lines.append(f"forward stopped in {path or 'the root'} ({kind.__name__})")
+        given = tensors(inputs)
         if given:
             lines[-1] += f", given {', '.join(f'{list(t.shape)} {dtype_name(t.dtype)}' for t in given)}"
     name = "" if isinstance(error, InspectionError) else f"{type(error).__name__}: "
@@ -31,8 +32,11 @@ def explain(error: Exception, tracer: Tracer) -> str:
     recent = tracer.calls[-3:]
     if recent:
         lines.append("  the calls before it:")
-        for call in recent:
-            path = tracer.modules[call.module].path if call.module >= 0 else ""
-            shapes = ", ".join(str(list(shape)) for shape in call.shapes)
-            lines.append(f"    {path + ': ' if path else ''}{name_of(call.function)} gave {shapes}")
+        for function, shapes, _, _, module, *_ in recent:
+            path = tracer.modules[module][0] if module >= 0 else ""
+            lines.append(f"    {path + ': ' if path else ''}{name_of(function)} gave {', '.join(map(_sizes, shapes))}")
     return "\n".join(lines)
+
+
+def _sizes(shape: Any) -> str:
+    return str(list(shape))

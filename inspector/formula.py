@@ -154,15 +154,14 @@ class BoundFormula:
     def __init__(self, formula: Formula, values: dict[str, Any]) -> None:
         self.formula = formula
         self.values = values
+        self._number: Any = None
 
     @property
     def number(self) -> Any:
         """The value: an int, or a sympy expression where a value is one."""
-        try:
-            return self._number
-        except AttributeError:
+        if self._number is None:
             self._number = self.formula._evaluate(**self.values)
-            return self._number
+        return self._number
 
     @property
     def text(self) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from inspector.errors import InspectionError, NeedsData
 from inspector.explain import explain
@@ -17,30 +16,18 @@ from inspector.inputs import dtype_name, make_inputs
 from inspector.internals import without_outer_modes
 from inspector.preserve import preserved
 from inspector.records import ModuleCall, Row, TensorRecord
+from inspector.registered import UNINITIALIZED, RegisteredTensors, modules_of, tensors_of
 from inspector.report import table, web
 from inspector.structure import map_tensors, tensors, unwrap
 from inspector.symbolic import Symbols
-from inspector.trace import Tracer, name_of
+from inspector.trace import Call, Tracer, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from inspector.inputs import ModelInputs
-    from inspector.trace import Call, ModuleEvent
 
-_UNINITIALIZED = (UninitializedParameter, UninitializedBuffer)
 _PARAMETER_ELEMENTS = Formula("n", counts="params", source="elements of the parameters that the call uses")
-
-
-class _Registered(NamedTuple):
-    """A registered tensor, without the tensor: a prediction keeps no memory of the model."""
-
-    names: list[str]
-    shape: tuple[int, ...] | None
-    dtype: torch.dtype
-    numel: int
-    trainable: bool
-    buffer: bool
 
 
 class Prediction:
@@ -57,7 +44,7 @@ class Prediction:
         self,
         model: nn.Module,
         inputs: ModelInputs,
-        registered: list[_Registered],
+        registered: RegisteredTensors,
         tracer: Tracer,
         symbols: Symbols,
         notes: list[str],
@@ -67,11 +54,10 @@ class Prediction:
         self.input_description = inputs.describe() if not symbols else _described(inputs, symbols)
         self.notes = tuple(notes)
         self._registered = registered
-        self._calls: list[Call] = tracer.calls
-        self._events: list[ModuleEvent] = tracer.modules
-        self._classes = [type(event.module).__name__ for event in tracer.modules]
-        for event in tracer.modules:
-            del event.module
+        self._entries = registered.entries
+        self._calls = tracer.calls
+        self._entered = tracer.modules
+        self._returns = tracer.returns
         self._symbols = symbols
 
     def __str__(self) -> str:
@@ -85,10 +71,10 @@ class Prediction:
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """Every call, in order."""
-        return tuple(self._row(call) for call in self._calls)
+        return tuple(self._row(Call(*call)) for call in self._calls)
 
     def _row(self, call: Call) -> Row:
-        params = sum(self._registered[number].numel for number in call.parameters)
+        params = sum(self._entries[number].numel for number in call.parameters)
         params_formula = call.params_formula
         if params and (params_formula is None or params_formula.number != params):
             params_formula = _PARAMETER_ELEMENTS(n=params)
@@ -100,7 +86,7 @@ class Prediction:
             )
         note = f"once for each of {call.times} mapped examples" if call.times != 1 else ""
         return Row(
-            path=self._events[call.module].path if call.module >= 0 else "",
+            path=self._entered[call.module][0] if call.module >= 0 else "",
             kind=name_of(call.function),
             output_shapes=tuple(self._shape(shape) for shape in call.shapes),
             dtype=dtype_name(call.dtype) if call.dtype is not None else None,
@@ -138,40 +124,51 @@ class Prediction:
         elementwise: Any = 0
         params = unknown = 0
         sums: list[tuple[Any, Any, int, int]] = [(0, 0, 0, 0)]
-        registered = self._registered
-        for call in self._calls:
-            mine, others = self._work(call)
-            if mine is None:
-                unknown += 1
-            else:
-                macs += mine
-            elementwise += others
-            for number in call.parameters:
-                params += registered[number].numel
+        entries = self._entries
+        symbolic = bool(self._symbols)
+        for fields in self._calls:
+            bound = fields[3]
+            if symbolic or len(fields) > 5:
+                call = Call(*fields)
+                mine, others = self._work(call)
+                if mine is None:
+                    unknown += 1
+                else:
+                    macs += mine
+                elementwise += others
+                for number in call.parameters:
+                    params += entries[number].numel
+            elif bound is not None:
+                if bound.formula.counts == "macs":
+                    macs += bound.number
+                else:
+                    elementwise += bound.number
             sums.append((macs, elementwise, params, unknown))
         return sums
 
     @cached_property
     def modules(self) -> tuple[ModuleCall, ...]:
         """One record for each module call, in call order; the first is the root's."""
-        records = []
-        for event, kind in zip(self._events, self._classes, strict=True):
-            before, after = self._running[event.first], self._running[event.last]
+        records: list[ModuleCall] = []
+        calls: dict[str, int] = {}
+        for (path, kind, parent, first), (last, shapes, dtypes) in zip(self._entered, self._returns, strict=True):
+            before, after = self._running[first], self._running[last]
             known = after[0] - before[0]
+            call = calls[path] = calls.get(path, 0) + 1
             records.append(
                 ModuleCall(
-                    path=event.path,
-                    kind=kind,
-                    output_shapes=tuple(self._shape(shape) for shape in event.shapes),
-                    dtypes=tuple(map(dtype_name, event.dtypes)),
+                    path=path,
+                    kind=kind.__name__,
+                    output_shapes=tuple(self._shape(shape) for shape in shapes),
+                    dtypes=tuple(map(dtype_name, dtypes)),
                     params=after[2] - before[2],
                     macs=known if after[3] == before[3] else None,
                     known_macs=known,
                     elementwise_ops=after[1] - before[1],
-                    parent=event.parent,
-                    depth=event.depth,
-                    rows=(event.first, event.last),
-                    call=event.call,
+                    parent=parent,
+                    depth=records[parent].depth + 1 if parent >= 0 else 0,
+                    rows=(first, last),
+                    call=call,
                 )
             )
         return tuple(records)
@@ -179,10 +176,10 @@ class Prediction:
     @cached_property
     def tensors(self) -> tuple[TensorRecord, ...]:
         """Every registered parameter and buffer, each storage once."""
-        used = {number for call in self._calls for number in call.parameters}
+        used = {number for call in self._calls for number in Call(*call).parameters}
         return tuple(
             TensorRecord(
-                names=tuple(entry.names),
+                names=self._registered.names(number),
                 shape=entry.shape,
                 dtype=dtype_name(entry.dtype),
                 numel=entry.numel,
@@ -191,23 +188,23 @@ class Prediction:
                 buffer=entry.buffer,
                 used=entry.buffer or number in used,
             )
-            for number, entry in enumerate(self._registered)
+            for number, entry in enumerate(self._entries)
         )
 
     @property
     def total_params(self) -> int:
         """Elements of all registered parameters, shared ones once."""
-        return sum(entry.numel for entry in self._registered if not entry.buffer)
+        return sum(entry.numel for entry in self._entries if not entry.buffer)
 
     @property
     def trainable_params(self) -> int:
         """Elements of the parameters that require a gradient."""
-        return sum(entry.numel for entry in self._registered if entry.trainable)
+        return sum(entry.numel for entry in self._entries if entry.trainable)
 
     @property
     def buffer_elements(self) -> int:
         """Elements of all registered buffers."""
-        return sum(entry.numel for entry in self._registered if entry.buffer)
+        return sum(entry.numel for entry in self._entries if entry.buffer)
 
     @property
     def total_macs(self) -> Any:
@@ -227,18 +224,18 @@ class Prediction:
     @property
     def param_bytes(self) -> int:
         """Bytes of all parameters, each in its own dtype."""
-        return sum(entry.numel * entry.dtype.itemsize for entry in self._registered if not entry.buffer)
+        return sum(entry.numel * entry.dtype.itemsize for entry in self._entries if not entry.buffer)
 
     @property
     def buffer_bytes(self) -> int:
         """Bytes of all buffers."""
-        return sum(entry.numel * entry.dtype.itemsize for entry in self._registered if entry.buffer)
+        return sum(entry.numel * entry.dtype.itemsize for entry in self._entries if entry.buffer)
 
     @property
     def bytes_by_dtype(self) -> dict[str, int]:
         """Bytes of parameters and buffers for each dtype."""
         sizes: dict[str, int] = {}
-        for entry in self._registered:
+        for entry in self._entries:
             name = dtype_name(entry.dtype)
             sizes[name] = sizes.get(name, 0) + entry.numel * entry.dtype.itemsize
         return sizes
@@ -251,7 +248,11 @@ class Prediction:
     @property
     def tied_parameters(self) -> tuple[tuple[str, ...], ...]:
         """The names of each parameter that has several."""
-        return tuple(tuple(entry.names) for entry in self._registered if len(entry.names) > 1 and not entry.buffer)
+        return tuple(
+            self._registered.names(number)
+            for number in sorted(self._registered.aliases)
+            if not self._entries[number].buffer
+        )
 
 
 def _described(inputs: ModelInputs, symbols: Symbols) -> tuple[str, ...]:
@@ -303,18 +304,18 @@ def predict(
     inputs = make_inputs(model, input_size, input_data, input_dtypes, input_kwargs, symbol=symbols.size)
     model = unwrap(model)
     notes: list[str] = []
-    modules = _modules(model)
-    lazy = any(type(tensor) in _UNINITIALIZED for _, module in modules for tensor in _own_tensors(module))
+    modules = modules_of(model)
+    lazy = any(type(tensor) in UNINITIALIZED for tensor in tensors_of(modules))
     if lazy:
         model = copy.deepcopy(model)
         notes.append("lazy modules were materialised on a copy; the model itself is as lazy as before")
-        modules = _modules(model)
+        modules = modules_of(model)
     with without_outer_modes(), preserved(model, values=False):
         if mode is not None:
             model.train(mode == "train")
         if lazy:
             _follow(model, modules, inputs, symbols, [], real=False)
-            modules = _modules(model)
+            modules = modules_of(model)
         try:
             prediction = _follow(model, modules, inputs, symbols, notes, real=False)
         except InspectionError:
@@ -333,7 +334,7 @@ def _follow(
     notes: list[str],
     real: bool,
 ) -> Prediction:
-    registered, numbers = _registered(modules)
+    registered = RegisteredTensors(modules)
     home = _home(modules, inputs)
     if real:
         notes = [
@@ -343,7 +344,7 @@ def _follow(
         args, kwargs = (map_tensors(value, Tensor.clone) for value in (inputs.args, inputs.kwargs))
     else:
         args, kwargs = (inputs.args, inputs.kwargs) if inputs.synthetic else inputs.on("meta")
-    tracer = Tracer({id(module): path for path, module in modules}, numbers, home, symbols, real)
+    tracer = Tracer({id(module): path for path, module in modules}, registered.numbers, home, symbols, real)
     try:
         with tracer.following():
             returned = model(*args, **kwargs)
@@ -362,77 +363,9 @@ def _follow(
     return Prediction(model, inputs, registered, tracer, symbols, notes)
 
 
-def _modules(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """(path, module) of each module once, in the order of ``named_modules``."""
-    found: list[tuple[str, nn.Module]] = []
-    seen: set[int] = set()
-    pending: list[tuple[str, nn.Module]] = [("", model)]
-    while pending:
-        path, module = pending.pop()
-        if id(module) in seen:
-            continue
-        seen.add(id(module))
-        found.append((path, module))
-        children = module._modules
-        if children:
-            prefix = path + "." if path else ""
-            pending.extend((prefix + name, child) for name, child in reversed(children.items()) if child is not None)
-    return found
-
-
-def _own_tensors(module: nn.Module) -> list[Any]:
-    return [
-        tensor for table in (module._parameters, module._buffers) for tensor in table.values() if tensor is not None
-    ]
-
-
-def _registered(modules: list[tuple[str, nn.Module]]) -> tuple[list[_Registered], dict[int, int]]:
-    """Registered tensors, each piece of memory once, and the number of each parameter by id."""
-    registered: list[_Registered] = []
-    numbers: dict[int, int] = {}
-    places: dict[tuple[int, int, int], int] = {}
-    for path, module in modules:
-        prefix = path + "." if path else ""
-        for table, buffer in ((module._parameters, False), (module._buffers, True)):
-            for name, tensor in table.items():
-                if tensor is None:
-                    continue
-                if type(tensor) in _UNINITIALIZED:
-                    registered.append(_Registered([prefix + name], None, tensor.dtype, 0, not buffer, buffer))
-                    continue
-                count = tensor.numel()
-                where = (_memory(tensor), int(tensor.storage_offset()), count)
-                number = places.get(where)
-                if number is None:
-                    number = places[where] = len(registered)
-                    registered.append(
-                        _Registered(
-                            [prefix + name],
-                            tensor.shape,
-                            tensor.dtype,
-                            count,
-                            tensor.requires_grad and not buffer,
-                            buffer,
-                        )
-                    )
-                else:
-                    registered[number].names.append(prefix + name)
-                if not buffer:
-                    numbers[id(tensor)] = number
-    return registered, numbers
-
-
-def _memory(tensor: Tensor) -> int:
-    try:
-        return int(tensor.untyped_storage()._cdata)
-    except (RuntimeError, NotImplementedError):  # sparse and opaque layouts have no single storage
-        return id(tensor)
-
-
 def _home(modules: list[tuple[str, nn.Module]], inputs: ModelInputs) -> torch.device:
     """The device of the model's first tensor, else of the data, else the CPU."""
-    for _, module in modules:
-        for tensor in _own_tensors(module):
-            return torch.device(tensor.device)
+    for tensor in tensors_of(modules):
+        return tensor.device
     given = tensors((inputs.args, inputs.kwargs))
     return given[0].device if given and not inputs.synthetic else torch.device("cpu")

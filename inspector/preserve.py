@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from inspector.errors import InspectionError
 
@@ -32,9 +33,9 @@ _COPIED_BYTES = 2 * 2**30
 def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
     """Put back, on leaving, what a forward of ``model`` may change.
 
-    Always: attributes of every module (mode, hooks, registered tensors and modules, plain attributes and the contents of
-    lists and dicts among them) and the states of the random generators. With ``values`` also the contents of buffers,
-    parameters and tensors held as attributes, ``grad`` and ``requires_grad``; a run on twins without memory does not need that.
+    Always: attributes of every module (mode, hooks, registered tensors and modules, plain attributes and the contents
+    of lists and dicts among them) and the states of the random generators. With ``values`` also the contents of buffers,
+    parameters and tensors held as attributes, ``grad`` and ``requires_grad``; twins without memory need none.
 
     What lies deeper, inside an object that a module holds, is not reached.
 
@@ -42,23 +43,20 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
         InspectionError: the forward wrote into parameters that were too large to copy beforehand.
     """
     modules = _modules(model)
-    attributes = [(state := module.__dict__, state.copy()) for module in modules]
-    contents = [
-        (item, item.copy() if item else None)
-        for state, _ in attributes
-        for item in (*map(state.__getitem__, _REGISTRIES), *islice(state.values(), _OWN, None))
-        if type(item) in _CONTAINERS
-    ]
+    attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    contents: list[tuple[Any, Any]] = []
+    for module in modules:
+        state = module.__dict__
+        attributes.append((state, state.copy()))
+        contents += [(item, item.copy()) for item in _containers(state)]
+    held = {id(item) for item, _ in contents}
     restore_values = _values(model, modules) if values else None
     restore_generators = _generators()
     try:
         yield
     finally:
         for container, before in contents:
-            if before is None:
-                if container:
-                    container.clear()
-            elif not _same(container, before):
+            if not _same(container, before):
                 container.clear()
                 container.extend(before) if type(container) is list else container.update(before)
         for state, before in attributes:
@@ -67,9 +65,20 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
             if len(state) != len(before):
                 for name in state.keys() - before.keys():
                     del state[name]
+            for item in _containers(state):
+                if id(item) not in held:  # it was empty
+                    item.clear()
         restore_generators()
         if restore_values is not None:
             restore_values()
+
+
+def _containers(state: dict[str, Any]) -> list[Any]:
+    """What a module's attributes hold that is not empty: its registries, and its own lists, dicts and sets."""
+    found: list[Any] = [item for name in _REGISTRIES if (item := state[name])]
+    if len(state) > _OWN:
+        found += [item for item in islice(state.values(), _OWN, None) if item.__class__ in _CONTAINERS and item]
+    return found
 
 
 def _modules(model: nn.Module) -> list[nn.Module]:
@@ -94,12 +103,12 @@ def _same(container: Any, before: Any) -> bool:
 def _values(model: nn.Module, modules: list[nn.Module]) -> Callable[[], None]:
     """A function that puts back contents, ``grad`` and ``requires_grad`` of the model's tensors."""
     parameters = list(model.parameters())
-    uninitialized = [p for p in parameters if isinstance(p, nn.parameter.UninitializedTensorMixin)]
+    uninitialized = [p for p in parameters if is_lazy(p)]
     lazy = {id(parameter) for parameter in uninitialized}
     kept = [p for p in parameters if id(p) not in lazy and not p.is_meta]
     copied = sum(p.numel() * p.element_size() for p in kept) <= _COPIED_BYTES
     others = [*model.buffers(), *(v for m in modules for v in vars(m).values() if isinstance(v, Tensor))]
-    others = [t for t in others if not isinstance(t, nn.parameter.UninitializedTensorMixin) and not t.is_meta]
+    others = [t for t in others if not is_lazy(t) and not t.is_meta]
     watched = {id(t): t for t in (*kept, *others)}
     with torch.no_grad():
         before = [
@@ -151,7 +160,7 @@ def _equal(tensor: Tensor, copy: Tensor) -> bool:
 
 
 def _generators() -> Callable[[], None]:
-    """A function that puts back the global random generators: Python's, NumPy's where loaded, PyTorch's on all devices."""
+    """A function that puts back the global generators: Python's, NumPy's where loaded, PyTorch's on all devices."""
     python = random.getstate()
     numpy = sys.modules.get("numpy")
     numpy_state = numpy.random.get_state() if numpy is not None else None

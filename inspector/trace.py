@@ -1,16 +1,15 @@
 """Follows a model's forward: which call happened in which module, and what its rule says of it.
 
 A ``TorchFunctionMode`` sees every call, global module hooks see every module; neither leaves anything on the model.
-No kernel
-runs: outputs are meta tensors. Where real data was given and the forward needs its values, the same trace lets PyTorch
+No kernel runs: outputs are meta tensors. Where real data was given and the forward needs its values, the same trace lets PyTorch
 execute each call and still predicts it from its rule.
 """
 
 from __future__ import annotations
 
 import sys
-import threading
 from contextlib import contextmanager
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -50,26 +49,6 @@ class Call(NamedTuple):
     times: Any = 1  # mapped examples under vmap
 
 
-class ModuleEvent:
-    """One module call while it is open and after."""
-
-    __slots__ = ("call", "depth", "dtypes", "first", "inputs", "last", "module", "parent", "path", "shapes")
-
-    def __init__(self, path: str, module: nn.Module, parent: int, depth: int, call: int, first: int) -> None:
-        self.path, self.module, self.parent, self.depth, self.call, self.first = (
-            path,
-            module,
-            parent,
-            depth,
-            call,
-            first,
-        )
-        self.last = first
-        self.inputs: Any = ()  # while it is open
-        self.shapes: tuple[Any, ...] = ()
-        self.dtypes: tuple[torch.dtype, ...] = ()
-
-
 class Tracer(TorchFunctionMode):
     """Records every call of one forward, on one thread.
 
@@ -86,9 +65,12 @@ class Tracer(TorchFunctionMode):
         self, paths: dict[int, str], parameters: dict[int, int], home: torch.device, symbols: Symbols, real: bool
     ) -> None:
         super().__init__()
-        self.calls: list[Call] = []
-        self.modules: list[ModuleEvent] = []
-        self.failed: ModuleEvent | None = None  # the innermost open module when an exception passed
+        #: Fields of `Call`, as many as differ from their defaults: a plain tuple is made in a fifth of the time.
+        self.calls: list[tuple[Any, ...]] = []
+        #: (path, class, number of the calling module call or -1, calls before it) of each module call as it began ...
+        self.modules: list[tuple[str, type[nn.Module], int, int]] = []
+        #: ... and (calls until then, shapes, dtypes) as it ended.
+        self.returns: list[tuple[int, tuple[Any, ...], tuple[torch.dtype, ...]]] = []
         self._paths = paths
         self._pending = parameters
         self._home = home
@@ -96,16 +78,21 @@ class Tracer(TorchFunctionMode):
         self._real = real
         self._known = KnownValues()
         self._open: list[int] = [-1]
-        self._counts: dict[int, int] = {}
-        self._thread = threading.get_ident()
+        self._given: list[tuple[nn.Module, Any]] = []  # the open modules with their arguments
+        self._failed: tuple[str, type[nn.Module], Any] | None = None  # the innermost of them when an exception passed
+        self._last: Any = None  # the tensor that the last call returned
+        self._thread = get_ident()
         self._outer_error = sys.exc_info()[1]
         self._after_hooks: list[Any] = []
         self._followed: Any = None
 
     @property
-    def stopped_in(self) -> ModuleEvent | None:
-        """The module whose forward was running when the trace ended too early."""
-        return self.failed or (self.modules[self._open[-1]] if len(self._open) > 1 else None)
+    def stopped_in(self) -> tuple[str, type[nn.Module], Any] | None:
+        """The module whose forward was running when the trace ended too early, and its arguments."""
+        return self._failed or self._innermost()
+
+    def _innermost(self) -> tuple[str, type[nn.Module], Any] | None:
+        return (*self.modules[self._open[-1]][:2], self._given[-1][1]) if self._given else None
 
     # Modules
 
@@ -120,52 +107,53 @@ class Tracer(TorchFunctionMode):
             with self:
                 yield
         finally:
-            for handle in handles:
+            for handle in (*handles, *self._after_hooks):
                 handle.remove()
-            for handle in self._after_hooks:
-                handle.remove()
+            for number in self._open[1:]:
+                self.returns[number] = (len(self.calls), (), ())
 
     def _enter(self, module: nn.Module, args: Any) -> None:
-        if threading.get_ident() != self._thread:
+        if get_ident() != self._thread:
             return
-        key = id(module)
-        parent = self._open[-1]
-        path = self._paths.get(key)
-        above = self.modules[parent] if parent >= 0 else None
+        opened = self._open
+        path = self._paths.get(id(module))
         if path is None:  # made during forward, or held where PyTorch does not register it
-            name = f"<{type(module).__name__}>"
-            path = f"{above.path}.{name}" if above is not None and above.path else name
-        call = self._counts[key] = self._counts.get(key, 0) + 1
-        self._open.append(len(self.modules))
-        event = ModuleEvent(path, module, parent, 0 if above is None else above.depth + 1, call, len(self.calls))
-        event.inputs = args
-        self.modules.append(event)
+            path = f"<{type(module).__name__}>"
+            if opened[-1] > 0:
+                path = f"{self.modules[opened[-1]][0]}.{path}"
+        number = len(self.modules)
+        self.modules.append((path, module.__class__, opened[-1], len(self.calls)))
+        self.returns.append(_NOTHING_RETURNED)
+        opened.append(number)
+        self._given.append((module, args))
         if module._forward_hooks:  # the user's, which may replace the output after our global hook has seen it
 
             def after(_: nn.Module, __: Any, output: Any) -> None:
-                event.shapes, event.dtypes = _described(output)
+                with DisableTorchFunction():
+                    self.returns[number] = (self.returns[number][0], *_described(output))
 
             self._after_hooks.append(module.register_forward_hook(after))
 
     def _leave(self, module: nn.Module, _: Any, output: Any) -> None:
-        if threading.get_ident() != self._thread:
+        if get_ident() != self._thread:
             return
         error = sys.exc_info()[1]
         if error is not None and error is not self._outer_error:
-            self.failed = self.failed or self.modules[self._open[-1]]
+            self._failed = self._failed or self._innermost()
         else:
-            self.failed = None
-        while len(self._open) > 1:
-            event = self.modules[self._open.pop()]
-            event.last = len(self.calls)
-            if self.failed is None:
-                event.inputs = ()
-            if event.module is module:
+            self._failed = None
+        last = len(self.calls)
+        while self._given:
+            number = self._open.pop()
+            if self._given.pop()[0] is not module:  # it ended in an exception that its caller caught
+                self.returns[number] = (last, (), ())
+            elif output is self._last and output is not None:  # what the last call returned: described already
+                call = self.calls[-1]
+                self.returns[number] = (last, call[1], (call[2],))
+                return
+            else:
                 with DisableTorchFunction():  # hooks run under the mode, and reading a shape is a call like any other
-                    if type(output) is Tensor:
-                        event.shapes, event.dtypes = (output.shape,), (output.dtype,)
-                    else:
-                        event.shapes, event.dtypes = _described(output)
+                    self.returns[number] = (last, *_described(output))
                 return
 
     # Calls
@@ -184,42 +172,31 @@ class Tracer(TorchFunctionMode):
             return self._from_values(func, args, kwargs or {})
         except Exception:
             return self._rule_failed(func, rule, args, kwargs or {})
-        # What follows is `_record` for the common case: one tensor, positional arguments, no parameter used first.
-        kind = type(output)
-        if kind is torch.Size or (kind is tuple and _is_shape(output)):
+        if type(output) is torch.Size or (type(output) is tuple and _is_shape(output)):
             output = torch.empty(output, dtype=_first_tensor(args, kwargs).dtype, device=_META)
-            kind = Tensor
-        if kind is not Tensor or kwargs:
-            return self._record(func, rule, args, kwargs, output, formula, kind)
-        pending = self._pending
-        for value in args:
-            if id(value) in pending or (type(value) in _NESTS and value and type(value[0]) is not int):
-                return self._record(func, rule, args, kwargs, output, formula, kind)
-        first = args[0] if args else None
-        if type(first) is not Tensor or id(first) in self._known.steps or not first.is_meta:
-            return self._record(func, rule, args, kwargs, output, formula, kind)
-        self.calls.append(Call(func, (output.shape,), output.dtype, formula, self._open[-1]))
-        return output
+        return self._record(func, rule, args, kwargs, output, formula, output)
 
     def _record(
-        self, func: Any, rule: Any, args: Any, kwargs: Any, output: Any, formula: Any, kind: type, **facts: Any
+        self, func: Any, rule: Any, args: Any, kwargs: Any, output: Any, formula: Any, described: Any, **facts: Any
     ) -> Any:
-        """Append the call, with the parameters it is the first to use, and remember values that are known."""
-        if kind is Tensor:
-            shapes: tuple[Any, ...] = (output.shape,)
-            dtype = output.dtype
+        """Append the call, with the parameters it is the first to use, and remember values that are known.
+
+        Returns ``output``; the row has the shapes and dtype of ``described``.
+        """
+        if type(described) is Tensor:
+            shapes: tuple[Any, ...] = (described.shape,)
+            dtype = described.dtype
+            self._last = output
         else:
-            shapes, dtypes = _described(output)
+            shapes, dtypes = _described(described)
             dtype = dtypes[0] if dtypes else None
-        if self._pending:
-            used = self._first_uses(args, kwargs)
-            if used:
-                facts["parameters"] = used
-                facts["params_formula"] = self._parameters_formula(rule, args, kwargs or {})
-        if facts:
-            self.calls.append(Call(func, shapes, dtype, formula, self._open[-1], **facts))
+            self._last = None
+        used = self._first_uses(args, kwargs) if self._pending else ()
+        if used or facts:
+            params = self._parameters_formula(rule, args, kwargs or {}) if used else None
+            self.calls.append(Call(func, shapes, dtype, formula, self._open[-1], used, params, **facts))
         else:
-            self.calls.append(Call(func, shapes, dtype, formula, self._open[-1]))
+            self.calls.append((func, shapes, dtype, formula, self._open[-1]))
         first = args[0] if args else None
         known = self._known
         if not (self._real or (type(first) is Tensor and id(first) not in known.steps and first.is_meta)):
@@ -279,7 +256,7 @@ class Tracer(TorchFunctionMode):
                 return self._ask_pytorch(func, args, kwargs)
             shapes = [tuple(t.shape) for t in tensors(output)] if tensors(output) else [tuple(output)]
             if shapes == [tuple(t.shape) for t in tensors(target)]:
-                return self._record(func, rule, args, kwargs, target, formula, type(target))
+                return self._record(func, rule, args, kwargs, target, formula, target)
         return self._ask_pytorch(func, args, kwargs)
 
     def _ask_pytorch(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -296,7 +273,7 @@ class Tracer(TorchFunctionMode):
                 if asks_for_values(error):
                     return self._from_values(func, args, kwargs, error)
                 raise
-        return self._record(func, None, args, kwargs, output, None, type(output), macs=macs, by_pytorch=True)
+        return self._record(func, None, args, kwargs, output, None, output, macs=macs, by_pytorch=True)
 
     def _from_values(self, func: Any, args: Any, kwargs: Any, error: Exception | None = None) -> Any:
         """A call whose outcome hangs on values: computed where these follow from constants."""
@@ -311,7 +288,7 @@ class Tracer(TorchFunctionMode):
         if not tensors(output):
             return output
         twin = map_tensors(output, meta_twin)
-        return self._record(func, None, args, kwargs, twin, None, type(twin), data_dependent=True)
+        return self._record(func, None, args, kwargs, twin, None, twin, data_dependent=True)
 
     # Real data, vmap and autocast
 
@@ -335,7 +312,7 @@ class Tracer(TorchFunctionMode):
         if levels:
             facts["times"] = _product(levels.values())
             output = map_tensors(output, lambda tensor: _with_levels(tensor, levels))
-        return self._record(func, rule, args, kwargs, output, formula, type(output), **facts)
+        return self._record(func, rule, args, kwargs, output, formula, output, **facts)
 
     def _execute(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
         """Run the call for real; its row is what the rule says of twins without data."""
@@ -355,11 +332,13 @@ class Tracer(TorchFunctionMode):
         output = func(*args, **kwargs)
         if facts and not tensors(output):
             return output
-        self._record(func, rule, args, kwargs, output if predicted is None else predicted, formula, type(None), **facts)
-        return output
+        return self._record(
+            func, rule, args, kwargs, output, formula, output if predicted is None else predicted, **facts
+        )
 
 
 _META = torch.device("meta")
+_NOTHING_RETURNED: tuple[int, tuple[Any, ...], tuple[torch.dtype, ...]] = (0, (), ())
 _NESTS = (tuple, list)
 
 _DEVICE_QUESTIONS: dict[Any, Any] = {
@@ -382,6 +361,8 @@ def _first_tensor(args: Any, kwargs: Any) -> Tensor:
 
 
 def _described(output: Any) -> tuple[tuple[Any, ...], tuple[torch.dtype, ...]]:
+    if type(output) is Tensor:
+        return (output.shape,), (output.dtype,)
     found = tensors(output)
     return tuple(tensor.shape for tensor in found), tuple(tensor.dtype for tensor in found)
 
