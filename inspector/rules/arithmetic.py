@@ -245,6 +245,15 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     return output, ELEMENTWISE(n=output.numel())
 
 
+@numpy_names
+def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Outcome:
+    """torch.cross: products of vectors of three along one axis; both broadcast, the result is contiguous."""
+    output = empty(broadcast(input.shape, other.shape), promoted(input, other))
+    if 3 not in output.shape or (dim is not None and output.shape[dim] != 3):
+        raise ShapeError(f"cross needs an axis of three, got {list(input.shape)} and {list(other.shape)}")
+    return output, ELEMENTWISE(n=output.numel())
+
+
 _POLYNOMIALS = " ".join(
     [f"chebyshev_polynomial_{kind} shifted_chebyshev_polynomial_{kind}" for kind in "tuvw"]
     + ["hermite_polynomial_h hermite_polynomial_he laguerre_polynomial_l legendre_polynomial_p"]
@@ -293,4 +302,5 @@ RULES: dict[Any, Rule] = {
     **spread("masked_fill", masked_fill),
     Tensor.masked_fill_: masked_fill_in_place,
     **spread("addr", addr),
+    **spread("cross", cross, (torch, Tensor)),
 }

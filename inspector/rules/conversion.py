@@ -73,7 +73,7 @@ def caster(dtype: torch.dtype) -> Rule:
 
 
 def moved(input: Tensor, *args: Any, **named: Any) -> Outcome:
-    """Tensor.cpu, cuda, pin_memory: on another device, which a prediction ignores."""
+    """The tensor itself: on another device, which a prediction ignores, or changed by a Python function."""
     return input, None
 
 
@@ -182,4 +182,5 @@ RULES: dict[Any, Rule] = {
     **spread("fill_", fill_, (torch, Tensor)),
     **spread("zero_", zero_, (torch, Tensor)),
     Tensor.fill_diagonal_: fill_diagonal_,
+    **spread("apply_ map_ map2_", moved, (Tensor,)),
 }

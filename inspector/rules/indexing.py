@@ -63,7 +63,7 @@ def _told(index: Any) -> str:
 
 def _indices(parts: Sequence[Any]) -> list[Any]:
     """The parts of an index with each sequence and array a tensor."""
-    found = []
+    found: list[Any] = []
     for part in parts:
         if isinstance(part, Tensor):
             if part.dtype in _MASKS:

@@ -167,6 +167,11 @@ def flip_one(input: Tensor) -> Outcome:
     return like(input), None
 
 
+def reversed_(input: Tensor) -> Outcome:
+    """``reversed(x)``: turned round along the first axis."""
+    return (like(input) if input.dim() else input), None
+
+
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Outcome:
     """torch.rot90: an odd number of quarter turns exchanges two axes."""
     first, second = axes_of(dims, input.dim())
@@ -286,6 +291,7 @@ RULES: dict[Any, Rule] = {
     **spread("roll", roll),
     **spread("flip", flip),
     **spread("fliplr flipud", flip_one),
+    Tensor.__reversed__: reversed_,
     **spread("rot90", rot90),
     **spread("tril triu", triangular),
     **spread("diag", diag),

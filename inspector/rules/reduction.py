@@ -242,6 +242,35 @@ def sum_to_size(input: Tensor, *size: Any) -> Outcome:
     return empty(shape, summed(input.dtype)), EACH_INPUT(n=input.numel())
 
 
+@numpy_names
+def matrix_norm(input: Tensor, dim: Any = None, keepdim: bool = False) -> Outcome:
+    """torch.frobenius_norm, nuclear_norm: along the named axes, or of the whole matrix."""
+    return norm(input, 2, dim, keepdim)
+
+
+def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Outcome:
+    """torch.norm_except_dim: the norm of each slice along an axis, which stays; −1 means one norm of all."""
+    if dim == -1:
+        return empty((), v.dtype), EACH_INPUT(n=v.numel())
+    shape = [1] * v.dim()
+    shape[dim] = v.shape[dim]
+    return empty(shape, v.dtype), EACH_INPUT(n=v.numel())
+
+
+def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Outcome:
+    """torch._weight_norm: g·v/‖v‖ along an axis."""
+    return empty(v.shape, v.dtype), EACH_INPUT(n=v.numel())
+
+
+def histogram(
+    input: Tensor, bins: Any, *, range: Any = None, weight: Tensor | None = None, density: bool = False
+) -> Outcome:
+    """torch.histogram: a count for each bin, and the bins' edges."""
+    n = bins.shape[0] - 1 if isinstance(bins, Tensor) else bins
+    output = torch.return_types.histogram((empty((n,), input.dtype), empty((n + 1,), input.dtype)))
+    return output, EACH_INPUT(n=input.numel())
+
+
 def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0) -> Outcome:
     """torch.histc: one count for each bin, of the input's dtype."""
     return empty((bins,), input.dtype), EACH_INPUT(n=input.numel())
@@ -271,4 +300,8 @@ RULES: dict[Any, Rule] = {
     **spread("cov corrcoef", covariance),
     **spread("sum_to_size", sum_to_size),
     **spread("histc", histc),
+    **spread("histogram", histogram),
+    **spread("frobenius_norm nuclear_norm", matrix_norm, (torch,)),
+    torch.norm_except_dim: norm_except_dim,
+    torch._weight_norm: weight_norm,
 }

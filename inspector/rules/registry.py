@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch._library.custom_ops import CustomOpDef
 from torch._ops import OpOverload, OpOverloadPacket
-from torch.library import CustomOpDef
 from torch.overrides import get_testing_overrides, handle_torch_function, has_torch_function
 
 from inspector.rules import aten
@@ -80,9 +80,10 @@ class Registry:
 
 
 def _spellings(name: str) -> Iterable[tuple[Any, str]]:
-    for prefix, room in (("special_", torch.special), ("linalg_", torch.linalg), ("fft_", torch.fft)):
+    spaces: tuple[tuple[str, Any], ...] = (("special_", torch.special), ("linalg_", torch.linalg), ("fft_", torch.fft))
+    for prefix, space in spaces:
         if name.startswith(prefix):
-            yield room, name.removeprefix(prefix)
+            yield space, name.removeprefix(prefix)
     for room in (torch, Tensor, torch._C._nn):
         yield room, name
 
@@ -202,5 +203,5 @@ def _visible_apply(cls: type[torch.autograd.Function]) -> Any:
 
     announced.__name__ = announced.__qualname__ = cls.__name__
     apply.announced = announced  # type: ignore[attr-defined]  # so that a second registration finds it
-    cls.apply = classmethod(apply)  # type: ignore[assignment, method-assign]  # the same call, seen
+    cls.apply = classmethod(apply)
     return announced

@@ -134,6 +134,13 @@ def diff(
     return output, ELEMENTWISE(n=output.numel())
 
 
+@numpy_names
+def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> Outcome:
+    """torch.gradient: one tensor for each axis."""
+    outputs = tuple([empty(input.shape, floating(input.dtype)) for _ in axes_of(dim, input.dim())])
+    return outputs, ELEMENTWISE(n=input.numel() * len(outputs))
+
+
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Outcome:
     """torch.trapezoid: the integral along one axis, which goes."""
     shape = y.shape if x is None else broadcast(y.shape, x.shape) if x.dim() == y.dim() else y.shape
@@ -163,6 +170,7 @@ RULES: dict[Any, Rule] = {
     **spread("cosine_similarity", cosine_similarity),
     **spread("pairwise_distance", pairwise_distance),
     **spread("diff", diff),
+    torch.gradient: gradient,
     **spread("trapezoid trapz", trapezoid),
     **spread("cumulative_trapezoid", cumulative_trapezoid),
 }

@@ -38,7 +38,7 @@ def asserted(*args: Any, **kwargs: Any) -> Outcome:
 
 _READERS = """
     item tolist __bool__ __nonzero__ __int__ __long__ __float__ __complex__ __index__ __contains__ numpy __array__
-    is_nonzero equal allclose
+    is_nonzero equal allclose __array_wrap__ __dlpack__
 """
 _SIZED_BY_VALUES = "nonzero argwhere masked_select unique unique_consecutive _unique _unique2"
 
@@ -47,5 +47,5 @@ RULES: dict[Any, Rule] = {
     **spread(_SIZED_BY_VALUES, values_needed, known=False),
     **spread("bincount", bincount),
     **spread("nonzero_static", nonzero_static),
-    **spread("_assert_async _functional_assert_async", asserted, (torch,), known=False),
+    **spread("_assert _assert_async _functional_assert_async", asserted, (torch,), known=False),
 }

@@ -144,6 +144,12 @@ def copies(name: str) -> dict[Any, Rule]:
     return {copying: rule} if copying else {}
 
 
+def narrow_copy(input: Tensor, dim: int, start: Any, length: Any) -> Outcome:
+    """torch.narrow_copy: a contiguous copy of what narrow sees."""
+    seen, _ = narrow(input, dim, start, length)
+    return empty(seen.shape, seen.dtype), None
+
+
 _VIEWS = """
     view transpose permute expand squeeze unsqueeze select unbind chunk split t movedim moveaxis swapaxes swapdims
     expand_as view_as unsafe_chunk unsafe_split split_with_sizes unsafe_split_with_sizes hsplit vsplit dsplit
@@ -163,6 +169,7 @@ RULES: dict[Any, Rule] = {
     **dict.fromkeys((torch.ravel, Tensor.ravel), ravel),
     **dict.fromkeys((torch.flatten, Tensor.flatten), flatten),
     **dict.fromkeys((torch.narrow, Tensor.narrow), narrow),
+    **dict.fromkeys((torch.narrow_copy, Tensor.narrow_copy), narrow_copy),
     **dict.fromkeys((torch.tensor_split, Tensor.tensor_split), tensor_split),
     **dict.fromkeys((torch.resolve_conj, torch.resolve_neg, Tensor.resolve_conj, Tensor.resolve_neg), resolved),
     **{function: rule for name in _COPIES.split() for function, rule in copies(name).items()},
