@@ -18,6 +18,7 @@ from inspector.rules import (
     distance,
     elementwise,
     embedding,
+    fft,
     foreach,
     image,
     indexing,
@@ -72,6 +73,7 @@ _FAMILIES = (
     image,
     padding,
     foreach,
+    fft,
 )
 
 #: Family -> its table, callable -> rule.
