@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -39,18 +39,18 @@ class RegisteredTensors:
         self.aliases: dict[int, list[str]] = {}
         self.numbers: dict[int, int] = {}
         entries, numbers = self.entries, self.numbers
-        places: dict[tuple[int, int, int], int] = {}
+        places: dict[tuple[int, Any, int], int] = {}
         for path, module in modules:
             prefix = path + "." if path else ""
-            for name, tensor in module._parameters.items():
-                if tensor is not None:
-                    numbers[id(tensor)] = len(entries)
-                    self._add(prefix + name, tensor, False, places)
-            for name, tensor in module._buffers.items():
-                if tensor is not None:
-                    self._add(prefix + name, tensor, True, places)
+            for name, parameter in module._parameters.items():
+                if parameter is not None:
+                    numbers[id(parameter)] = len(entries)
+                    self._add(prefix + name, parameter, False, places)
+            for name, buffer in module._buffers.items():
+                if buffer is not None:
+                    self._add(prefix + name, buffer, True, places)
 
-    def _add(self, name: str, tensor: Tensor, buffer: bool, places: dict[tuple[int, int, int], int]) -> None:
+    def _add(self, name: str, tensor: Tensor, buffer: bool, places: dict[tuple[int, Any, int], int]) -> None:
         entries = self.entries
         if type(tensor) in UNINITIALIZED:
             entries.append(Registered(name, None, tensor.dtype, 0, not buffer, buffer))

@@ -1,8 +1,8 @@
 """Follows a model's forward: which call happened in which module, and what its rule says of it.
 
 A ``TorchFunctionMode`` sees every call, global module hooks see every module; neither leaves anything on the model.
-No kernel runs: outputs are meta tensors. Where real data was given and the forward needs its values, the same trace lets PyTorch
-execute each call and still predicts it from its rule.
+No kernel runs: outputs are meta tensors. Where real data was given and the forward needs its values, the same trace
+lets PyTorch execute each call and still predicts it from its rule.
 """
 
 from __future__ import annotations
@@ -115,12 +115,10 @@ class Tracer(TorchFunctionMode):
     def _enter(self, module: nn.Module, args: Any) -> None:
         if get_ident() != self._thread:
             return
-        opened = self._open
         path = self._paths.get(id(module))
-        if path is None:  # made during forward, or held where PyTorch does not register it
-            path = f"<{type(module).__name__}>"
-            if opened[-1] > 0:
-                path = f"{self.modules[opened[-1]][0]}.{path}"
+        if path is None:  # made during forward, or held where PyTorch does not register it: part of who calls it
+            return
+        opened = self._open
         number = len(self.modules)
         self.modules.append((path, module.__class__, opened[-1], len(self.calls)))
         self.returns.append(_NOTHING_RETURNED)
@@ -135,7 +133,7 @@ class Tracer(TorchFunctionMode):
             self._after_hooks.append(module.register_forward_hook(after))
 
     def _leave(self, module: nn.Module, _: Any, output: Any) -> None:
-        if get_ident() != self._thread:
+        if get_ident() != self._thread or id(module) not in self._paths:
             return
         error = sys.exc_info()[1]
         if error is not None and error is not self._outer_error:
@@ -185,7 +183,7 @@ class Tracer(TorchFunctionMode):
         """
         if type(described) is Tensor:
             shapes: tuple[Any, ...] = (described.shape,)
-            dtype = described.dtype
+            dtype: torch.dtype | None = described.dtype
             self._last = output
         else:
             shapes, dtypes = _described(described)
