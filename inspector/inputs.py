@@ -39,8 +39,9 @@ class ModelInputs:
     def on(self, device: torch.device | str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """(args, kwargs) on ``device``. The user's own tensors are returned themselves where they already live there.
 
-        Values for sizes alone come from a private generator with a fixed seed: floats are normal, integers 0 or 1 (valid as
-        index, token and class), booleans True. For the meta device every tensor becomes a twin of the same size, stride and dtype.
+        Values for sizes alone come from a private generator with a fixed seed: floats are normal, integers 0 or 1
+        (valid as index, token and class), booleans True. For the meta device every tensor becomes a twin of the same
+        size, stride and dtype.
         """
         device = torch.device(device)
         generator = torch.Generator().manual_seed(0)
@@ -125,7 +126,7 @@ def dtype_of(dtype: torch.dtype | str) -> torch.dtype:
 
 
 def make_inputs(
-    model: nn.Module,
+    model: Any,
     input_size: Any = None,
     input_data: Any = None,
     input_dtypes: Any = None,
@@ -136,11 +137,11 @@ def make_inputs(
 
     Args:
         model: whose forward takes them.
-        input_size: a shape for one positional tensor, a list of shapes for several, or a dict from parameter name to shape.
-            A size is an int, or a name where ``symbol`` is given.
+        input_size: a shape for one positional tensor, a list of shapes for several, or a dict from parameter name to
+            shape. A size is an int, or a name where ``symbol`` is given.
         input_data: the one positional argument; a tuple holds several, a mapping keyword arguments.
-        input_dtypes: dtypes or their names, one for all or in the structure of ``input_size``. Default: that of the model's
-            first floating-point parameter, else float32.
+        input_dtypes: dtypes or their names, one for all or in the structure of ``input_size``. Default: that of the
+            model's first floating-point parameter, else float32.
         input_kwargs: further keyword arguments, passed on as they are.
         symbol: makes the size that stands for a name.
 
@@ -150,7 +151,9 @@ def make_inputs(
     if not isinstance(model, nn.Module):
         hint = "; call it first" if isinstance(model, type) and issubclass(model, nn.Module) else ""
         shown = model.__name__ if isinstance(model, type) else type(model).__name__
-        raise InspectionError(f"the model must be a torch.nn.Module, and this is {'the class ' if hint else ''}{shown}{hint}")
+        raise InspectionError(
+            f"the model must be a torch.nn.Module, and this is {'the class ' if hint else ''}{shown}{hint}"
+        )
     if input_size is not None and input_data is not None:
         raise InspectionError("give input_size or input_data, not both")
     if input_size is None and input_dtypes is not None:
@@ -188,9 +191,7 @@ def _synthetic(
             raise InspectionError("input_size is a dict, so input_dtypes must be a dtype or a dict with the same names")
         else:
             dtypes = dict.fromkeys(input_size, input_dtypes)
-        return (), {
-            str(key): _tensor(model, str(key), shape, dtypes[key], symbol) for key, shape in input_size.items()
-        }
+        return (), {str(key): _tensor(model, str(key), shape, dtypes[key], symbol) for key, shape in input_size.items()}
     if not isinstance(input_size, (list, tuple)):
         raise InspectionError(f"input_size is a shape, a list of shapes or a dict of them, not {input_size!r}")
     several = bool(input_size) and all(isinstance(item, (list, tuple)) for item in input_size)
@@ -215,7 +216,9 @@ def _tensor(model: nn.Module, label: str, shape: Any, dtype: Any, symbol: Symbol
     for size in sizes:
         nbytes *= size if isinstance(size, int) else 1
     if nbytes >= 2**63:
-        raise InspectionError(f"{label}: {list(shape)} {dtype_name(chosen)} would be {nbytes} bytes, more than memory can address")
+        raise InspectionError(
+            f"{label}: {list(shape)} {dtype_name(chosen)} would be {nbytes} bytes, more than memory can address"
+        )
     return torch.empty(sizes, dtype=chosen, device="meta")
 
 

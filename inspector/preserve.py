@@ -34,8 +34,8 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
     """Put back, on leaving, what a forward of ``model`` may change.
 
     Always: attributes of every module (mode, hooks, registered tensors and modules, plain attributes and the contents
-    of lists and dicts among them) and the states of the random generators. With ``values`` also the contents of buffers,
-    parameters and tensors held as attributes, ``grad`` and ``requires_grad``; twins without memory need none.
+    of lists and dicts among them) and the states of the random generators. With ``values`` also the contents of
+    buffers, parameters and tensors held as attributes, ``grad`` and ``requires_grad``; twins without memory need none.
 
     What lies deeper, inside an object that a module holds, is not reached.
 
@@ -77,7 +77,7 @@ def _containers(state: dict[str, Any]) -> list[Any]:
     """What a module's attributes hold that is not empty: its registries, and its own lists, dicts and sets."""
     found: list[Any] = [item for name in _REGISTRIES if (item := state[name])]
     if len(state) > _OWN:
-        found += [item for item in islice(state.values(), _OWN, None) if item.__class__ in _CONTAINERS and item]
+        found += [item for item in islice(state.values(), _OWN, None) if type(item) in _CONTAINERS and len(item)]
     return found
 
 

@@ -28,7 +28,8 @@ _DEPTH = 12
 def tensors(value: Any) -> list[Tensor]:
     """Every tensor in ``value``, in the order of its structure; a tensor held twice by a sequence counts twice.
 
-    Attributes of objects are followed too, each tensor once for each object. Modules, functions and generators are not entered.
+    Attributes of objects are followed too, each tensor once for each object. Modules, functions and generators are not
+    entered.
 
     >>> [tuple(t.shape) for t in tensors({"a": torch.zeros(1), "b": [torch.zeros(2), None, 3]})]
     [(1,), (2,)]
@@ -105,14 +106,16 @@ def _map(value: Any, function: Callable[[Tensor], Any], done: dict[int, Any], de
     if isinstance(value, Mapping):
         if not tensors(value):
             return value
-        done[id(value)] = twin = copy.copy(value)
+        done[id(value)] = twins = copy.copy(value)
         for key, item in value.items():
-            twin[key] = inner(item)
-        return twin
+            twins[key] = inner(item)  # type: ignore[index]  # a mapping that holds tensors can be written to
+        return twins
     if not tensors(value):
         return value
     done[id(value)] = twin = copy.copy(value)
-    names = [field.name for field in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else list(vars(value))
+    names = (
+        [field.name for field in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else list(vars(value))
+    )
     for name in names:
         # object.__setattr__ because a frozen dataclass refuses the ordinary one.
         object.__setattr__(twin, name, inner(getattr(value, name)))

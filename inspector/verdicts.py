@@ -1,7 +1,7 @@
 """Predicted beside measured: the checks of each witness, and when a difference is the witness's own.
 
-A difference is ``not counted`` only where a known fault of the witness yields exactly the figure that it gave; the fault and
-the mended figure come from the witness's own file. Anything else differs.
+A difference is ``not counted`` only where a known fault of the witness yields exactly the figure that it gave; the
+fault and the mended figure come from the witness's own file. Anything else differs.
 """
 
 from __future__ import annotations
@@ -123,7 +123,9 @@ def torchinfo_checks(prediction: Prediction, measurement: Measurement) -> Iterat
     for call in prediction.modules:
         found = measured.get((call.path, call.call))
         if found is None:
-            yield _not_counted(measurement, "output_shapes", call, call.output_shapes, None, "torchinfo lists no such call")
+            yield _not_counted(
+                measurement, "output_shapes", call, call.output_shapes, None, "torchinfo lists no such call"
+            )
             continue
         yield _shown_shape(measurement, call, found)
         if found.params is not None:

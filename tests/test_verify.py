@@ -80,7 +80,11 @@ def test_a_verification_is_not_mistaken_for_its_verdict():
 @pytest.mark.parametrize(
     ("wrong", "what", "references"),
     [
-        (lambda x, w, b=None: ((*x.shape[:-1], w.shape[0]), Formula("N*F_in")(N=2, F_in=3)), "macs", {"flop_counter", "torchinfo"}),
+        (
+            lambda x, w, b=None: ((*x.shape[:-1], w.shape[0]), Formula("N*F_in")(N=2, F_in=3)),
+            "macs",
+            {"flop_counter", "torchinfo"},
+        ),
         (lambda x, w, b=None: ((*x.shape[:-1], w.shape[0] + 1), None), "output_shapes", {"execution", "torchinfo"}),
     ],
 )
@@ -137,7 +141,11 @@ def test_wrong_totals_are_found():
     model.conv.bias = None  # the prediction still counts its 4 biases
     fresh = verify(model, SIZE)
     checks = compare(verification.prediction, fresh.measurements[0])
-    assert [check.what for check in checks if check.verdict == "differ"] == ["params", "trainable_params", "param_bytes"]
+    assert [check.what for check in checks if check.verdict == "differ"] == [
+        "params",
+        "trainable_params",
+        "param_bytes",
+    ]
 
 
 def test_what_pytorch_refuses_although_it_was_predicted(monkeypatch):
@@ -215,7 +223,11 @@ def test_tied_and_unused_parameters_are_told():
         "tied: first.weight = second.weight",
         "used by no call: idle.weight, idle.bias",
     )
-    reasons = {c.path: c.reason for c in verification.not_counted if (c.reference, c.what) == ("torchinfo", "params") and c.call}
+    reasons = {
+        c.path: c.reason
+        for c in verification.not_counted
+        if (c.reference, c.what) == ("torchinfo", "params") and c.call
+    }
     assert reasons == {
         "": "counts parameters that no call uses",
         "second": "counts a tied parameter at each of its places",

@@ -1,1 +1,1 @@
-"""Independent witnesses: each takes a model and its inputs and says what it saw. None knows a formula of this project."""
+"""Independent witnesses: each takes a model and inputs and says what it saw. None knows a formula of this project."""

@@ -19,8 +19,8 @@ def execution(model: nn.Module, inputs: ModelInputs, device: torch.device | str 
         device: where to run instead.
 
     Returns:
-        A measurement whose ``failure`` says why the forward did not run; ``conditions["refused"]`` is there where PyTorch
-        refuses these inputs for this model.
+        A measurement whose ``failure`` says why the forward did not run; ``conditions["refused"]`` is there where
+        PyTorch refuses these inputs for this model.
     """
     seen: list[MeasuredModule] = []
 

@@ -1,14 +1,14 @@
 """Witness: PyTorch's own counter, ``torch.utils.flop_counter.FlopCounterMode``, read at every module's entry and exit.
 
-It runs on the meta device, since on a CPU it gives 0 for fused kernels. Operators that it has no formula for count 0 with no
-word, so every operator that ran is looked at: where one multiplies, the figure is marked and, where its sizes say how often
-it multiplies, mended.
+It runs on the meta device, since on a CPU it gives 0 for fused kernels. Operators without a formula count 0 without a
+word, so every operator that ran is looked at: where one multiplies, the figure is marked and, where its sizes tell how
+often it multiplies, mended.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -21,38 +21,41 @@ from inspector.records import MeasuredModule, Measurement
 from inspector.references.running import Setting, conditions, recorded_calls, run
 
 
-def _bilinear(out: Any, first: Any, weight: Any, *rest: Any) -> int:
+def _bilinear(call: Sequence[Any]) -> int:
     """The kernel of F.bilinear gets (N, F_1), (F_out, F_1, F_2), (N, F_2): A·x₂, then x₁·(A·x₂)."""
-    F_out, F_1, F_2 = weight.shape
-    return int(first.shape[0] * (F_out * F_1 * F_2 + F_out * F_1))
+    F_out, F_1, F_2 = call[2].shape
+    return int(call[1].shape[0] * (F_out * F_1 * F_2 + F_out * F_1))
 
 
-def _grouped(out: Any, left: Any, right: Any, *rest: Any, **options: Any) -> int:
+def _grouped(call: Sequence[Any]) -> int:
     """Each row of one side meets one matrix of the group; two 2-D sides share the axis that is cut into groups."""
+    left, right = call[1:3]
     if left.dim() == 3 and right.dim() == 2:
         return int(prod(left.shape[1:]) * right.shape[1])
     return int(left.numel() * right.shape[-1])
 
 
-def _cudnn_rnn(out: Any, input: Any, weights: Any, *rest: Any) -> int:
-    return int(prod(input.shape[:-1]) * sum(weight.numel() for weight in weights if weight.dim() == 2))
+def _cudnn_rnn(call: Sequence[Any]) -> int:
+    steps, weights = call[1].shape[:-1], call[2]
+    return int(prod(steps) * sum(weight.numel() for weight in weights if weight.dim() == 2))
 
 
-#: Operators that multiply and that the counter misses: how often each multiplies, from its output and arguments.
-MISSED: dict[str, Callable[..., int]] = {
-    "aten::mv": lambda out, matrix, vector: matrix.numel(),
-    "aten::addmv": lambda out, input, matrix, vector, **scales: matrix.numel(),
-    "aten::dot": lambda out, left, right: left.numel(),
-    "aten::vdot": lambda out, left, right: left.numel(),
-    "aten::addbmm": lambda out, input, left, right, **scales: left.numel() * right.shape[-1],
-    "aten::_addmm_activation": lambda out, input, left, right, **options: left.numel() * right.shape[-1],
-    "aten::_int_mm": lambda out, left, right: left.numel() * right.shape[-1],
+#: Operators that multiply and that the counter misses: how often each multiplies. ``call[0]`` is the first output, then
+#: come the arguments.
+MISSED: dict[str, Callable[[Sequence[Any]], int]] = {
+    "aten::mv": lambda call: call[1].numel(),
+    "aten::addmv": lambda call: call[2].numel(),
+    "aten::dot": lambda call: call[1].numel(),
+    "aten::vdot": lambda call: call[1].numel(),
+    "aten::addbmm": lambda call: call[2].numel() * call[3].shape[-1],
+    "aten::_addmm_activation": lambda call: call[2].numel() * call[3].shape[-1],
+    "aten::_int_mm": lambda call: call[1].numel() * call[2].shape[-1],
     "aten::_grouped_mm": _grouped,
     "aten::_trilinear": _bilinear,
-    "aten::conv_tbc": lambda out, input, weight, *rest: out.numel() * prod(weight.shape[:2]),
-    "aten::mkldnn_rnn_layer": lambda out, input, w_ih, w_hh, *rest: prod(input.shape[:-1]) * (w_ih.numel() + w_hh.numel()),
+    "aten::conv_tbc": lambda call: call[0].numel() * prod(call[2].shape[:2]),
+    "aten::mkldnn_rnn_layer": lambda call: prod(call[1].shape[:-1]) * (call[2].numel() + call[3].numel()),
     "aten::_cudnn_rnn": _cudnn_rnn,
-    "torchvision::deform_conv2d": lambda out, input, weight, *rest: out.numel() * prod(weight.shape[1:]),
+    "torchvision::deform_conv2d": lambda call: call[0].numel() * prod(call[2].shape[1:]),
 }
 #: Fused kernels that multiply in ways their arguments do not tell simply.
 _OPAQUE = {"aten::_transformer_encoder_layer_fwd", "aten::_native_multi_head_attention"}
@@ -74,7 +77,7 @@ class _Missed(TorchDispatchMode):
     """Sees what the counter executes, after the counter took composite operators apart."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # untyped in torch
         self.names: list[str] = []
         self.macs = 0
 
@@ -87,7 +90,7 @@ class _Missed(TorchDispatchMode):
         name = packet._qualified_op_name
         if name in MISSED:
             self.names.append(name)
-            self.macs += MISSED[name](out[0] if isinstance(out, (tuple, list)) else out, *args, **kwargs)
+            self.macs += MISSED[name]((out[0] if isinstance(out, (tuple, list)) else out, *args))
         elif name in _OPAQUE or (func.namespace not in _PYTORCHS_OWN and name not in _NO_PRODUCTS):
             self.names.append(name)
         return out
@@ -96,8 +99,8 @@ class _Missed(TorchDispatchMode):
 def flop_counter(model: nn.Module, inputs: ModelInputs) -> Measurement:
     """MACs, half of the counter's FLOPs, of every module call and in total.
 
-    ``fault`` of a call names the operators in it that the counter missed, ``corrected_macs`` adds what those of them multiply
-    whose sizes tell it.
+    ``fault`` of a call names the operators in it that the counter missed, ``corrected_macs`` adds what those of them
+    multiply whose sizes tell it.
     """
     seen: list[MeasuredModule] = []
     totals: dict[str, int] = {}

@@ -34,7 +34,7 @@ def registered(model: nn.Module, inputs: ModelInputs) -> Measurement:
 
 
 def totals(model: nn.Module) -> dict[str, int]:
-    """The sums; a tensor that is both parameter and buffer counts as a parameter, and is trainable if one of its names is."""
+    """The sums; what is both parameter and buffer counts as a parameter, and is trainable if one of its names is."""
     parameters: dict[Hashable, list[Tensor]] = {}
     for parameter in model.parameters():
         parameters.setdefault(identity(parameter), []).append(parameter)

@@ -80,8 +80,8 @@ def run(
         model: stays as it is.
         inputs: stay as they are.
         watch: runs ``setting.forward`` and reads what it wants.
-        device: where to run; None: real data run where the model lives, sizes alone run on the meta device, and for real where
-            values turn out to be needed and the model is small.
+        device: where to run; None: real data run where the model lives, sizes alone run on the meta device, and for
+            real where values turn out to be needed and the model is small.
         prefer_meta: try the meta device first also for real data.
 
     Returns:
@@ -97,7 +97,7 @@ def run(
                 with _eager(setting.model):
                     watch(setting)
         except Exception as error:
-            refused = setting is not None and _refused(setting, error) or failure is not None and failure.refused
+            refused = (setting is not None and _refused(setting, error)) or (failure is not None and failure.refused)
             failure = Failure(f"{type(error).__name__}: {_first_line(error)}", refused)
         else:
             return setting, None
@@ -146,7 +146,9 @@ def _meta_setting(model: nn.Module, inputs: ModelInputs, note: str) -> Setting:
     if not on_meta(model) or any(nn.parameter.is_lazy(p) for p in model.parameters()):
         try:
             twin = meta_copy(model)
-        except Exception:  # some attribute cannot be copied: only the registered tensors are exchanged, until ``preserved`` ends
+        except (
+            Exception
+        ):  # some attribute cannot be copied: only the registered tensors are exchanged, until ``preserved`` ends
             exchange(model)
     return Setting(twin, args, kwargs, "meta", not inputs.synthetic, note=note)
 
@@ -181,7 +183,8 @@ def _clone(tensor: Tensor) -> Tensor:
 @contextlib.contextmanager
 def full_precision() -> Iterator[None]:
     """TF32 off: float32 products are computed in float32."""
-    settings = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)  # type: ignore[attr-defined]  # made at import, unknown to the stubs
+    cudnn: Any = torch.backends.cudnn  # whose parts the annotations do not know
+    settings = (torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn)
     before = [setting.fp32_precision for setting in settings]
     for setting in settings:
         setting.fp32_precision = "ieee"
@@ -195,7 +198,7 @@ def full_precision() -> Iterator[None]:
 def _eager(model: nn.Module) -> contextlib.AbstractContextManager[Any]:
     """Compiled modules run uncompiled inside: hooks in their middle are called."""
     compiled = any(hasattr(m, "_orig_mod") or m._compiled_call_impl is not None for m in model.modules())
-    return torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext()  # type: ignore[no-untyped-call]  # untyped in torch
+    return torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext()
 
 
 #: What PyTorch says where an operation needs values, which meta tensors lack, or has no meta kernel.
@@ -251,7 +254,7 @@ def recorded_calls(model: nn.Module, meter: Callable[[], Reading]) -> Iterator[l
     paths = {id(module): path for path, module in model.named_modules()}
     thread = get_ident()
 
-    def enter(module: nn.Module, args: Any) -> None:
+    def enter(module: nn.Module, _: Any) -> None:
         path = paths.get(id(module))
         if path is None:
             caller = running[-1].path if running else ""
@@ -261,7 +264,7 @@ def recorded_calls(model: nn.Module, meter: Callable[[], Reading]) -> Iterator[l
         calls.append(call)
         running.append(call)
 
-    def leave(module: nn.Module, args: Any, returned: Any) -> None:
+    def leave(module: nn.Module, _: Any, returned: Any) -> None:
         call = running.pop()
         call.kind = type(module).__name__  # a lazy module has become another class
         call.left = meter()
@@ -275,7 +278,7 @@ def recorded_calls(model: nn.Module, meter: Callable[[], Reading]) -> Iterator[l
         if id(module) not in paths and get_ident() == thread:
             leave(module, args, returned)
 
-    # Each module has hooks of its own, after the user's, whose changes they see; the global ones are for modules not known yet.
+    # Each module has hooks of its own, after the user's, whose changes they see; the global ones find unknown modules.
     handles = [
         register_module_forward_pre_hook(enter_unregistered),
         register_module_forward_hook(leave_unregistered, always_call=True),

@@ -1,7 +1,7 @@
 """Witness: torchinfo's parameters, output sizes and "mult-adds" for every layer, as its users know them.
 
-torchinfo multiplies each layer's parameters by output sizes and does not ask what the layer computes. What follows from that
-for each kind of layer stands in :data:`LAYERS`: from the sizes torchinfo itself read, what it should have printed.
+torchinfo multiplies each layer's parameters by output sizes and does not ask what the layer computes. What follows from
+that for each kind of layer stands in :data:`LAYERS`: from the sizes torchinfo itself read, what it should have printed.
 """
 
 from __future__ import annotations
@@ -36,14 +36,16 @@ class Layer(NamedTuple):
         return sum(p.numel() for name, p in self.module.named_parameters() if word in name)
 
     def printed(self, word: str = "") -> int:
-        """The mult-adds that torchinfo's arithmetic makes of these sizes and the parameters with this word in their name."""
+        """What torchinfo's arithmetic makes of these sizes and the parameters with this word in their name."""
         total = 0
         for name, parameter in self.module.named_parameters():
             if word not in name:
                 continue
             elements, name = _unmasked(self.module, name, parameter)
             if name in ("weight", "bias"):
-                pixels = self.outputs[:1] + self.outputs[2:] if "Conv" in type(self.module).__name__ else self.outputs[:1]
+                pixels = (
+                    self.outputs[:1] + self.outputs[2:] if "Conv" in type(self.module).__name__ else self.outputs[:1]
+                )
                 total += elements * prod(pixels)
             elif "weight" in name or "bias" in name:
                 total += elements * prod(self.outputs[:2])
@@ -51,7 +53,7 @@ class Layer(NamedTuple):
 
 
 def _unmasked(module: nn.Module, name: str, parameter: Tensor) -> tuple[int, str]:
-    """torchinfo counts what a pruning mask leaves, under the name before pruning."""
+    """What torchinfo counts: what a pruning mask leaves, under the name before pruning."""
     mask = getattr(module, f"{name.removesuffix('_orig')}_mask", None)
     if not name.endswith("_orig") or mask is None:
         return parameter.numel(), name
@@ -73,7 +75,7 @@ def _transposed(layer: Layer) -> int:
 def _positions(layer: Layer, sizes: list[int]) -> int:
     """Batch times pixels; without a batch axis the channels come first."""
     axes = len(getattr(layer.module, "kernel_size"))  # noqa: B009  a Module's attributes have no type
-    return prod(sizes[:-1 - axes]) * prod(sizes[-axes:])
+    return prod(sizes[: -1 - axes]) * prod(sizes[-axes:])
 
 
 def _recurrent(layer: Layer) -> int:
@@ -85,7 +87,7 @@ def _bilinear(layer: Layer) -> int:
     return (layer.elements("weight") + F_out * F_1) * prod(layer.outputs[:-1])
 
 
-def _nothing(layer: Layer) -> int:
+def _nothing(_: Layer) -> int:
     return 0
 
 
@@ -121,7 +123,7 @@ _PRUNED = "counts the weights that pruning left, where the kernel multiplies by 
 
 
 def mended(layer: Layer, printed: int) -> tuple[str, int | None]:
-    """(the known fault that explains what torchinfo printed, the MACs it should have given; None where sizes cannot tell).
+    """(the known fault that explains what was printed, the MACs it should have given, or None where nothing tells).
 
     A figure that torchinfo's arithmetic does not give has no known fault: ``("", None)``.
     """
@@ -144,8 +146,8 @@ def mended(layer: Layer, printed: int) -> tuple[str, int | None]:
 def torchinfo(model: nn.Module, inputs: ModelInputs) -> Measurement:
     """Parameters, first output size and mult-adds of every module call that torchinfo lists, and its totals.
 
-    Containers carry no mult-adds in torchinfo, nor do they here. ``corrected_params`` counts each parameter where it is first
-    used by a listed call, ``corrected_macs`` is what :data:`LAYERS` makes of the sizes.
+    Containers carry no mult-adds in torchinfo, nor do they here. ``corrected_params`` counts each parameter where it is
+    first used by a listed call, ``corrected_macs`` is what :data:`LAYERS` makes of the sizes.
     """
     seen: list[MeasuredModule] = []
     totals: dict[str, int] = {}
@@ -176,7 +178,7 @@ def torchinfo(model: nn.Module, inputs: ModelInputs) -> Measurement:
 
 
 def _summary(setting: Setting) -> package.ModelStatistics:
-    """torchinfo's summary; arguments that it would misread reach the forward around it."""
+    """The summary; arguments that torchinfo would misread reach the forward around it."""
     mode = "train" if setting.model.training else "eval"
     model, args, kwargs = setting.model, setting.args, setting.kwargs
     with setting.around():

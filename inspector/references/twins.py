@@ -44,10 +44,8 @@ def exchange(model: nn.Module) -> None:
 
 def _twin(tensor: Tensor) -> Tensor:
     if isinstance(tensor, (UninitializedParameter, UninitializedBuffer)):
-        flags: dict[str, Any] = (
-            {"requires_grad": tensor.requires_grad} if isinstance(tensor, UninitializedParameter) else {}
-        )
-        return cast("Tensor", type(tensor)(device="meta", dtype=tensor.data.dtype, **flags))
+        options: dict[str, Any] = {"device": "meta", "dtype": tensor.data.dtype, "requires_grad": tensor.requires_grad}
+        return cast("Tensor", type(tensor)(**options))
     if tensor.is_meta:
         return tensor
     twin = meta_twin(tensor.detach())

@@ -53,9 +53,10 @@ def verification_text(
 def difference_lines(check: Check) -> list[str]:
     """Place, quantity, both values; and what is known of the difference."""
     reason = f" ({check.reason})" if check.reason else ""
+    witness = WITNESSES.get(check.reference, check.reference)
     return [
         f"  {place(check)}: {check.what.replace('_', ' ')} differ{reason}",
-        f"    predicted {value(check.predicted)}, {WITNESSES.get(check.reference, check.reference)} {value(check.measured)}",
+        f"    predicted {value(check.predicted)}, {witness} {value(check.measured)}",
     ]
 
 

@@ -62,8 +62,18 @@ def test_a_bias_is_not_counted():
         (torch.dot, [(4,), (4,)], "aten::dot", 4),
         (torch.vdot, [(4,), (4,)], "aten::vdot", 4),
         (torch.addbmm, [(3, 5), (2, 3, 4), (2, 4, 5)], "aten::addbmm", 120),  # 2·3·4·5
-        (F.bilinear, [(2, 3), (2, 4), (5, 3, 4)], "aten::_trilinear", 150),  # rows 2·(5·3·4 for A·x₂ + 5·3 for x₁ of it)
-        (torch.conv_tbc, [(5, 2, 3), (3, 3, 4), (4,)], "aten::conv_tbc", 216),  # 3 steps·2·4 outputs of 3 taps·3 channels
+        (
+            F.bilinear,
+            [(2, 3), (2, 4), (5, 3, 4)],
+            "aten::_trilinear",
+            150,
+        ),  # rows 2·(5·3·4 for A·x₂ + 5·3 for x₁ of it)
+        (
+            torch.conv_tbc,
+            [(5, 2, 3), (3, 3, 4), (4,)],
+            "aten::conv_tbc",
+            216,
+        ),  # 3 steps·2·4 outputs of 3 taps·3 channels
     ],
 )
 def test_operators_without_a_formula_in_the_counter(function, sizes, operator, macs):
