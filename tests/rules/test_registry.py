@@ -148,7 +148,7 @@ def test_a_function_of_pytorch_gets_a_new_rule() -> None:
         register(Tensor.erfinv, former)
 
 
-@pytest.mark.parametrize("function", [len, 3, nn.ReLU(), object()], ids=str)
+@pytest.mark.parametrize("function", [len, 3, nn.ReLU(), object()], ids=["len", "3", "ReLU", "object"])
 def test_what_cannot_be_seen_is_refused(function: Any) -> None:
     with pytest.raises(TypeError, match="cannot be seen"):
         register(function, rule)
@@ -166,7 +166,7 @@ def test_what_cannot_be_seen_is_refused(function: Any) -> None:
         (torch.ops.aten.sum.dim_IntList, torch.sum),
         (torch.ops.aten.uniform_, Tensor.uniform_),
     ],
-    ids=str,
+    ids=lambda function: function.__name__,  # an id without an address is the same in every worker
 )
 def test_operators_have_the_rule_of_the_function_of_their_name(operator: Any, function: Any) -> None:
     assert rule_for(operator) is RULES[function]
