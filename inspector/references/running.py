@@ -8,12 +8,10 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from threading import get_ident
 from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from inspector.inputs import ModelInputs
 from inspector.preserve import preserved
@@ -244,21 +242,14 @@ class Call(Generic[Reading]):
 
 @contextlib.contextmanager
 def recorded_calls(model: nn.Module, meter: Callable[[], Reading]) -> Iterator[list[Call[Reading]]]:
-    """Every module call made inside, in order of entry; the hooks are gone afterwards.
-
-    A module that is called and registered nowhere is named by its class after the path of its caller: ``mixer.<SiLU>``.
-    """
+    """Every call of a registered module made inside, in order of entry; the hooks are gone afterwards."""
     calls: list[Call[Reading]] = []
     running: list[Call[Reading]] = []
     numbers: Counter[str] = Counter()
     paths = {id(module): path for path, module in model.named_modules()}
-    thread = get_ident()
 
     def enter(module: nn.Module, _: Any) -> None:
-        path = paths.get(id(module))
-        if path is None:
-            caller = running[-1].path if running else ""
-            path = f"{caller}.<{type(module).__name__}>" if caller else f"<{type(module).__name__}>"
+        path = paths[id(module)]
         numbers[path] += 1
         call = Call(path, type(module).__name__, numbers[path], meter())
         calls.append(call)
@@ -270,21 +261,10 @@ def recorded_calls(model: nn.Module, meter: Callable[[], Reading]) -> Iterator[l
         call.left = meter()
         call.returned = [_outline(tensor) for tensor in tensors(returned)]
 
-    def enter_unregistered(module: nn.Module, args: Any) -> None:
-        if id(module) not in paths and get_ident() == thread:
-            enter(module, args)
-
-    def leave_unregistered(module: nn.Module, args: Any, returned: Any) -> None:
-        if id(module) not in paths and get_ident() == thread:
-            leave(module, args, returned)
-
-    # Each module has hooks of its own, after the user's, whose changes they see; the global ones find unknown modules.
-    handles = [
-        register_module_forward_pre_hook(enter_unregistered),
-        register_module_forward_hook(leave_unregistered, always_call=True),
-    ]
+    handles = []
     for module in model.modules():
         handles.append(module.register_forward_pre_hook(enter))
+        # After the user's own hooks, whose changes to the output it sees.
         handles.append(module.register_forward_hook(leave, always_call=True))
     try:
         yield calls
