@@ -115,6 +115,13 @@ class KnownValues:
             raise Unknown
         return tensor
 
+    def value_or_itself(self, tensor: Tensor) -> Tensor:
+        """The tensor with its values where these are known."""
+        try:
+            return self.value(tensor)
+        except Unknown:
+            return tensor
+
     def _add(self, tensor: Tensor, step: _Step) -> None:
         self.steps[id(tensor)] = (tensor, step)
         self._storages.setdefault(_storage(tensor), []).append(id(tensor))
@@ -124,7 +131,7 @@ class KnownValues:
             entry = self.steps.get(id(tensor))
             return entry[1] if entry is not None else tensor
 
-        return _map_arguments(value, step)
+        return map_arguments(value, step)
 
     def _forget_aliases(self, target: Tensor) -> None:
         """Other tensors on the same memory change with the target, in ways that are not followed."""
@@ -140,12 +147,12 @@ def _storage(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def _map_arguments(value: Any, function: Any) -> Any:
+def map_arguments(value: Any, function: Any) -> Any:
     """Arguments with ``function`` applied to every tensor, those inside slices too."""
     if isinstance(value, slice):
-        return slice(*(_map_arguments(part, function) for part in (value.start, value.stop, value.step)))
+        return slice(*(map_arguments(part, function) for part in (value.start, value.stop, value.step)))
     if type(value) in (tuple, list):
-        return type(value)(_map_arguments(item, function) for item in value)
+        return type(value)(map_arguments(item, function) for item in value)
     if type(value) is dict:
-        return {key: _map_arguments(item, function) for key, item in value.items()}
+        return {key: map_arguments(item, function) for key, item in value.items()}
     return map_tensors(value, function)

@@ -18,10 +18,11 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.overrides import TorchFunctionMode
 
 from inspector.errors import NeedsData, ShapeError
-from inspector.fallback import ask_pytorch, asks_for_values, body_of
+from inspector.fallback import ask_pytorch, asks_for_values, body_of, lacks_kernel
 from inspector.inputs import meta_twin
 from inspector.internals import DisableTorchFunction, any_autocast_enabled, batched, functorch_level, unbatched
-from inspector.known import KnownValues, Unknown
+from inspector.known import KnownValues, Unknown, map_arguments
+from inspector.questions import ANSWERS, SETTERS
 from inspector.rules import PARAMETERS, PASSIVE, RANDOM, RULES, ValuesNeeded, rule_for
 from inspector.rules.autocast import autocast_output
 from inspector.structure import map_tensors, tensors
@@ -81,10 +82,10 @@ class Tracer(TorchFunctionMode):
         self._given: list[tuple[nn.Module, Any]] = []  # the open modules with their arguments
         self._failed: tuple[str, type[nn.Module], Any] | None = None  # the innermost of them when an exception passed
         self._last: Any = None  # the tensor that the last call returned
-        self._thread = get_ident()
         self._outer_error = sys.exc_info()[1]
         self._after_hooks: list[Any] = []
         self._followed: Any = None
+        self._taken_back: list[tuple[Tensor, bool, Tensor | None]] = []
 
     @property
     def stopped_in(self) -> tuple[str, type[nn.Module], Any] | None:
@@ -99,6 +100,9 @@ class Tracer(TorchFunctionMode):
     @contextmanager
     def following(self) -> Iterator[None]:
         """While open, calls of modules and functions on this thread are recorded."""
+        thread = get_ident()
+        outer = _ACTIVE.get(thread)
+        _ACTIVE[thread] = self
         handles = (
             register_module_forward_pre_hook(self._enter),
             register_module_forward_hook(self._leave, always_call=True),
@@ -111,9 +115,16 @@ class Tracer(TorchFunctionMode):
                 handle.remove()
             for number in self._open[1:]:
                 self.returns[number] = (len(self.calls), (), ())
+            for tensor, required, gradient in reversed(self._taken_back):
+                tensor.requires_grad = required
+                tensor.grad = gradient
+            if outer is None:
+                del _ACTIVE[thread]
+            else:
+                _ACTIVE[thread] = outer
 
     def _enter(self, module: nn.Module, args: Any) -> None:
-        if get_ident() != self._thread:
+        if _ACTIVE.get(get_ident()) is not self:
             return
         path = self._paths.get(id(module))
         if path is None:  # made during forward, or held where PyTorch does not register it: part of who calls it
@@ -133,7 +144,7 @@ class Tracer(TorchFunctionMode):
             self._after_hooks.append(module.register_forward_hook(after))
 
     def _leave(self, module: nn.Module, _: Any, output: Any) -> None:
-        if get_ident() != self._thread or id(module) not in self._paths:
+        if _ACTIVE.get(get_ident()) is not self or id(module) not in self._paths:
             return
         error = sys.exc_info()[1]
         if error is not None and error is not self._outer_error:
@@ -225,9 +236,15 @@ class Tracer(TorchFunctionMode):
     def _without_rule(self, func: Any, args: Any, kwargs: Any) -> Any:
         if func in PASSIVE or isinstance(func, type):  # torch.device, torch.Size: values, no tensors
             return func(*args, **kwargs)
-        answer = _DEVICE_QUESTIONS.get(func)
+        answer = ANSWERS.get(func)
         if answer is not None:
-            return answer(self._home if args[0].is_meta else args[0].device)
+            return answer(args[0], self._home)
+        if func in SETTERS:
+            if args[0].is_leaf:
+                self._taken_back.append((args[0], args[0].requires_grad, args[0].grad))
+            return func(*args, **kwargs)
+        if func is torch.autograd.grad and not self._real:
+            return self._gradients(*args, **kwargs)
         rule = rule_for(func)
         if rule is not None:
             return self.__torch_function__(func, (), args, kwargs)
@@ -240,6 +257,11 @@ class Tracer(TorchFunctionMode):
             finally:
                 self._followed = None
         return self._ask_pytorch(func, args, kwargs)
+
+    def _gradients(self, outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
+        """Of a backward inside a forward only the shapes are known: what it multiplies is not written in the forward."""
+        found = tuple(torch.empty_like(tensor, device=_META) for tensor in tensors(inputs))
+        return self._record(torch.autograd.grad, None, (outputs, inputs), {}, found, None, found, macs=None)  # type: ignore[no-any-return]
 
     def _rule_failed(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
         """The rule does not know these arguments: ``out=`` names the result, all else is PyTorch's to answer or
@@ -275,18 +297,32 @@ class Tracer(TorchFunctionMode):
 
     def _from_values(self, func: Any, args: Any, kwargs: Any, error: Exception | None = None) -> Any:
         """A call whose outcome hangs on values: computed where these follow from constants."""
+        known = self._known
         try:
-            real = [map_tensors(value, self._known.value) for value in (args, kwargs)]
+            real = [map_arguments(value, known.value) for value in (args, kwargs)]
         except Unknown:
+            rule = rule_for(func)
+            real = [map_arguments(value, known.value_or_itself) for value in (args, kwargs)]
+            try:  # values of some arguments may be all that it needs, such as the lengths of packed sequences
+                if rule is not None:
+                    output, formula = rule(*real[0], **real[1])
+                    return self._record(func, rule, args, kwargs, output, formula, output, data_dependent=True)
+            except ValuesNeeded:
+                pass
             raise NeedsData(
-                f"{name_of(func)} needs the values of a tensor, and the input has none. "
-                "Give real data: --input-file data.npz, or input_data=..."
+                f"{name_of(func)} {self._lack(error)}. Give real data: --input-file data.npz, or input_data=..."
             ) from error
         output = func(*real[0], **real[1])
         if not tensors(output):
             return output
         twin = map_tensors(output, meta_twin)
         return self._record(func, None, args, kwargs, twin, None, twin, data_dependent=True)
+
+    @staticmethod
+    def _lack(error: Exception | None) -> str:
+        if error is None or not lacks_kernel(error):
+            return "needs the values of a tensor, and the input has none"
+        return "has no rule here, and PyTorch knows no shape of its result (no meta kernel, no fake implementation)"
 
     # Real data, vmap and autocast
 
@@ -339,12 +375,8 @@ _META = torch.device("meta")
 _NOTHING_RETURNED: tuple[int, tuple[Any, ...], tuple[torch.dtype, ...]] = (0, (), ())
 _NESTS = (tuple, list)
 
-_DEVICE_QUESTIONS: dict[Any, Any] = {
-    Tensor.device.__get__: lambda device: device,
-    Tensor.is_meta.__get__: lambda device: device.type == "meta",  # type: ignore[attr-defined]
-    Tensor.is_cpu.__get__: lambda device: device.type == "cpu",  # type: ignore[attr-defined]
-    Tensor.is_cuda.__get__: lambda device: device.type == "cuda",  # type: ignore[attr-defined]
-}
+#: Thread -> the trace that follows it; an outer one, whose forward asked for a prediction, waits.
+_ACTIVE: dict[int, Tracer] = {}
 
 
 def _is_shape(output: tuple[Any, ...]) -> bool:

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 _PROPERTIES = """
-    shape dtype ndim requires_grad layout is_leaf is_sparse is_sparse_csr is_quantized is_nested is_mkldnn is_complex
+    shape dtype ndim layout is_leaf is_sparse is_sparse_csr is_quantized is_nested is_mkldnn is_complex
     is_floating_point is_signed is_inference is_contiguous grad grad_fn names itemsize nbytes _version _base
     _backward_hooks
     _is_view _has_symbolic_sizes_strides output_nr retains_grad grad_dtype volatile
     size dim stride numel nelement element_size storage_offset untyped_storage storage data_ptr __len__ __hash__
     __format__ is_set_to is_pinned is_shared is_same_size has_names is_conj is_neg is_distributed ndimension get_device
-    __dir__ register_hook retain_grad register_post_accumulate_grad_hook __repr__ requires_grad_ _is_zerotensor is_coalesced
+    __dir__ register_hook retain_grad register_post_accumulate_grad_hook __repr__ _is_zerotensor is_coalesced
     record_stream storage_type dense_dim sparse_dim qscheme q_scale q_zero_point q_per_channel_axis
     _has_grad_dtype_override _grad _grad_fn _cdata name const_data_ptr __cuda_array_interface__
     _post_accumulate_grad_hooks _clear_non_serializable_cached_data
@@ -37,7 +37,5 @@ PASSIVE: frozenset[Any] = frozenset(
     + [getattr(torch, name) for name in (_PROPERTIES + _SWITCHES).split() if callable(getattr(torch, name, None))]
     + [
         torch._C._set_grad_enabled,
-        Tensor.requires_grad.__set__,  # type: ignore[attr-defined]  # a property of C in the stubs a plain bool
-        Tensor.grad.__set__,  # type: ignore[union-attr]
     ]
 )

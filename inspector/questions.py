@@ -1,0 +1,35 @@
+"""What code asks of a tensor that holds no data, answered as for the tensor it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def _requires_grad(tensor: Tensor, _: torch.device) -> bool:
+    """A result without data is taken for one that a gradient reaches, wherever gradients are recorded."""
+    if tensor.requires_grad or not tensor.is_meta or type(tensor) is not Tensor:
+        return tensor.requires_grad
+    return torch.is_grad_enabled() and (tensor.is_floating_point() or tensor.is_complex())
+
+
+#: Getter -> (tensor, the model's device) -> answer.
+ANSWERS: dict[Any, Callable[[Tensor, torch.device], Any]] = {
+    Tensor.device.__get__: lambda tensor, home: home if tensor.is_meta else tensor.device,
+    Tensor.is_meta.__get__: lambda tensor, home: tensor.is_meta and home.type == "meta",  # type: ignore[attr-defined]  # a property of C, in the stubs a plain bool
+    Tensor.is_cpu.__get__: lambda tensor, home: (home if tensor.is_meta else tensor.device).type == "cpu",  # type: ignore[attr-defined]  # likewise
+    Tensor.is_cuda.__get__: lambda tensor, home: (home if tensor.is_meta else tensor.device).type == "cuda",  # type: ignore[attr-defined]  # likewise
+    Tensor.requires_grad.__get__: _requires_grad,  # type: ignore[attr-defined]  # likewise
+}
+
+#: Calls that change how gradients reach a tensor, not its values; what they did to a model is taken back.
+SETTERS: frozenset[Any] = frozenset(
+    (
+        Tensor.requires_grad_,
+        Tensor.requires_grad.__set__,  # type: ignore[attr-defined]  # a property of C, in the stubs a plain bool
+        Tensor.grad.__set__,  # type: ignore[union-attr]  # likewise
+    )
+)
