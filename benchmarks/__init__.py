@@ -1,0 +1,1 @@
+"""Speed and scale of inspector beside its peers; ``python -m benchmarks`` runs every suite."""

@@ -1,0 +1,6 @@
+"""Every suite, one after the other: ``python -m benchmarks [--quick] [--out DIR]``."""
+
+from benchmarks import inspection
+
+if __name__ == "__main__":
+    inspection.main()
