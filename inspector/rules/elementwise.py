@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from inspector.errors import ShapeError
-from inspector.rules.common import ELEMENTWISE, Rule, axis_of, empty, floating, like, real, result, spread
+from inspector.rules.common import ELEMENTWISE, Rule, axis_of, empty, floating, in_place, like, real, result, spread
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,6 +58,25 @@ def positive(input: Tensor) -> Outcome:
     return input, None
 
 
+def log_sigmoid(input: Tensor) -> Outcome:
+    """F.logsigmoid: the result is contiguous."""
+    return input.shape, ELEMENTWISE(n=input.numel())
+
+
+def rrelu(
+    input: Tensor, lower: float = 0.125, upper: float = 1 / 3, training: bool = False, generator: Any = None
+) -> Outcome:
+    """torch.rrelu: the result is contiguous."""
+    return input.shape, ELEMENTWISE(n=input.numel())
+
+
+def functional_rrelu(
+    input: Tensor, lower: float = 0.125, upper: float = 1 / 3, training: bool = False, inplace: bool = False
+) -> Outcome:
+    """F.rrelu: the same, or in place."""
+    return (input if inplace else input.shape), ELEMENTWISE(n=input.numel())
+
+
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Outcome:
     """torch.renorm: slices along an axis are scaled down to a norm; the result is contiguous."""
     axis_of(dim, input.dim())
@@ -70,7 +89,7 @@ def activation(input: Tensor, *options: Any, inplace: bool = False, **named: Any
 
 
 def functional_dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Outcome:
-    """F.dropout: each element is kept or not; outside training nothing happens."""
+    """F.dropout, dropout2d: elements or channels are kept or not; outside training nothing happens."""
     if inplace:
         return input, ELEMENTWISE(n=input.numel()) if training and p else None
     return dropout(input, p, training)
@@ -83,8 +102,8 @@ def dropout(input: Tensor, p: float, train: bool) -> Outcome:
     return like(input), ELEMENTWISE(n=input.numel())
 
 
-def feature_dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Outcome:
-    """F.dropout1d, 2d, 3d, feature_alpha_dropout: whole channels are kept or not."""
+def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Outcome:
+    """F.alpha_dropout, feature_alpha_dropout: outside training by default."""
     return functional_dropout(input, p, training, inplace)
 
 
@@ -162,14 +181,14 @@ _FLOATING = """
     scaled_modified_bessel_k0 scaled_modified_bessel_k1 spherical_bessel_j0
 """
 _WITH_OPTIONS = """
-    round nan_to_num hardshrink softshrink gelu softplus rrelu threshold elu celu leaky_relu hardtanh
+    round nan_to_num hardshrink softshrink gelu softplus threshold elu celu leaky_relu hardtanh
 """
 #: Python functions of torch.nn.functional, which take ``inplace``.
-_ACTIVATIONS = "relu relu6 elu selu celu silu mish leaky_relu hardswish hardsigmoid hardtanh threshold rrelu"
+_ACTIVATIONS = "relu relu6 elu selu celu silu mish leaky_relu hardswish hardsigmoid hardtanh threshold"
 
 RULES: dict[Any, Rule] = {
     **spread("neg negative sign sgn ceil floor trunc fix frac bitwise_not", unary),
-    **spread("__invert__ logsigmoid relu relu6 selu silu mish hardswish hardsigmoid", unary),
+    **spread("__invert__ relu relu6 selu silu mish hardswish hardsigmoid", unary),
     **spread(_WITH_OPTIONS, unary_with_options),
     **spread("softsign tanhshrink", floating_unary, (F,)),
     **spread(_FLOATING, floating_unary),
@@ -182,6 +201,10 @@ RULES: dict[Any, Rule] = {
     **spread("conj_physical", unchanged_if_real),
     **spread("positive", positive),
     **spread("renorm", renorm),
+    F.logsigmoid: log_sigmoid,
+    **spread("rrelu", rrelu, (torch,)),
+    F.rrelu: functional_rrelu,
+    F.rrelu_: in_place(rrelu),
     **spread("isnan isinf isfinite isneginf isposinf isreal signbit logical_not", predicate),
     **spread("frexp", frexp),
     **spread("prelu", prelu),
@@ -189,9 +212,10 @@ RULES: dict[Any, Rule] = {
     **spread("dropout feature_dropout alpha_dropout feature_alpha_dropout", dropout),
     **spread("native_dropout", native_dropout),
     **{getattr(F, name): activation for name in _ACTIVATIONS.split()},
-    **{getattr(F, name): functional_dropout for name in ("dropout", "alpha_dropout")},
+    F.dropout: functional_dropout,
+    F.alpha_dropout: alpha_dropout,
     F.dropout1d: _unbatched_too(2),
-    F.dropout2d: feature_dropout,
+    F.dropout2d: functional_dropout,
     F.dropout3d: _unbatched_too(4),
-    F.feature_alpha_dropout: feature_dropout,
+    F.feature_alpha_dropout: alpha_dropout,
 }

@@ -28,7 +28,8 @@ def twin(value: Any, device: str = "meta") -> Any:
         if value.device.type == device == "meta" or value.device.type != device:
             fresh = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=device)
         else:
-            fresh = value.detach().clone()
+            storage = value.detach().untyped_storage().clone()
+            fresh = torch.empty(0, dtype=value.dtype).set_(storage, value.storage_offset(), value.shape, value.stride())
         return fresh.requires_grad_(value.requires_grad) if not value.is_inference() else fresh
     if isinstance(value, (list, tuple)) and not isinstance(value, torch.Size):
         items = [twin(item, device) for item in value]
