@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,13 +13,14 @@ from inspector.explain import explain
 from inspector.formula import BoundFormula, Formula
 from inspector.inputs import dtype_name, make_inputs
 from inspector.internals import without_outer_modes
-from inspector.preserve import preserved
+from inspector.preserve import ONE_AT_A_TIME, preserved
 from inspector.records import ModuleCall, Row, TensorRecord
 from inspector.registered import UNINITIALIZED, RegisteredTensors, modules_of, tensors_of
 from inspector.report import table, web
-from inspector.structure import map_tensors, tensors, unwrap
+from inspector.structure import deep_copy, map_tensors, tensors, unwrap
 from inspector.symbolic import Symbols
 from inspector.trace import Call, Tracer, name_of
+from inspector.wrappers import opened, remarks, scripts_call, uncompiled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -300,17 +300,29 @@ def predict(
     >>> p.total_params, p.total_macs, p.rows[0].params_formula.worked
     (10164, 10080, '84 × (120 + 1) = 10 164')
     """
-    symbols = Symbols()
-    inputs = make_inputs(model, input_size, input_data, input_dtypes, input_kwargs, symbol=symbols.size)
-    model = unwrap(model)
-    notes: list[str] = []
-    modules = modules_of(model)
+    with ONE_AT_A_TIME, without_outer_modes():
+        symbols = Symbols()
+        inputs = make_inputs(model, input_size, input_data, input_dtypes, input_kwargs, symbol=symbols.size)
+        model = unwrap(model)
+        modules = modules_of(model)
+        with opened(modules) as others:
+            return _predict(model, modules_of(model) if others else modules, inputs, symbols, mode)
+
+
+def _predict(
+    model: nn.Module,
+    modules: list[tuple[str, nn.Module]],
+    inputs: ModelInputs,
+    symbols: Symbols,
+    mode: Literal["train", "eval"] | None,
+) -> Prediction:
+    notes = remarks(modules)
     lazy = any(type(tensor) in UNINITIALIZED for tensor in tensors_of(modules))
     if lazy:
-        model = copy.deepcopy(model)
+        model = deep_copy(model)
         notes.append("lazy modules were materialised on a copy; the model itself is as lazy as before")
         modules = modules_of(model)
-    with without_outer_modes(), preserved(model, values=False):
+    with preserved(model, values=False), uncompiled():
         if mode is not None:
             model.train(mode == "train")
         if lazy:
@@ -346,7 +358,7 @@ def _follow(
         args, kwargs = (inputs.args, inputs.kwargs) if inputs.synthetic else inputs.on("meta")
     tracer = Tracer({id(module): path for path, module in modules}, registered.numbers, home, symbols, real)
     try:
-        with tracer.following():
+        with scripts_call(tracer.script, modules), tracer.following():
             returned = model(*args, **kwargs)
     except Exception as error:
         message = explain(error, tracer)

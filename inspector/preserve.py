@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from threading import RLock
 from typing import Any
 
 import torch
@@ -16,6 +17,9 @@ from torch.nn.parameter import is_lazy
 
 from inspector.errors import InspectionError
 
+#: Held while a model is predicted or run: two threads on one model would each put back what the other changed, and
+#: what a prediction switches (global hooks, random states, the compiler) belongs to the whole process.
+ONE_AT_A_TIME = RLock()
 #: Containers whose contents are put back; a module's parameters, buffers, submodules and hooks live in such.
 _CONTAINERS = {dict, OrderedDict, list, set}
 #: Every module's registries that a forward may reach: what it holds, and hooks.
@@ -34,8 +38,8 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
     """Put back, on leaving, what a forward of ``model`` may change.
 
     Always: attributes of every module (mode, hooks, registered tensors and modules, plain attributes and the contents
-    of lists and dicts among them) and the states of the random generators. With ``values`` also the contents of
-    buffers, parameters and tensors held as attributes, ``grad`` and ``requires_grad``; twins without memory need none.
+    of lists and dicts among them), the states of the random generators and the grad mode. With ``values`` also the
+    contents of buffers, parameters and tensors held as attributes, ``grad`` and ``requires_grad``; twins without memory need none.
 
     What lies deeper, inside an object that a module holds, is not reached.
 
@@ -52,6 +56,7 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
     held = {id(item) for item, _ in contents}
     restore_values = _values(model, modules) if values else None
     restore_generators = _generators()
+    grad_mode = torch.is_grad_enabled()
     try:
         yield
     finally:
@@ -69,13 +74,15 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
                 if id(item) not in held:  # it was empty
                     item.clear()
         restore_generators()
+        torch.set_grad_enabled(grad_mode)
         if restore_values is not None:
             restore_values()
 
 
 def _containers(state: dict[str, Any]) -> list[Any]:
     """What a module's attributes hold that is not empty: its registries, and its own lists, dicts and sets."""
-    found: list[Any] = [item for name in _REGISTRIES if (item := state[name])]
+    # A scripted module's registries are objects of TorchScript.
+    found: list[Any] = [item for name in _REGISTRIES if (item := state.get(name)) and type(item) in _CONTAINERS]
     if len(state) > _OWN:
         found += [item for item in islice(state.values(), _OWN, None) if type(item) in _CONTAINERS and len(item)]
     return found
@@ -86,7 +93,7 @@ def _modules(model: nn.Module) -> list[nn.Module]:
     found = {id(model): model}
     pending = [model]
     for module in pending:  # grows while it runs
-        for child in module.__dict__["_modules"].values():
+        for child in module._modules.values():
             if child is not None and id(child) not in found:
                 found[id(child)] = child
                 pending.append(child)

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 from torch.nn.utils.rnn import PackedSequence
 
 #: Values that hold no tensors and are not looked into.
@@ -120,6 +121,14 @@ def _map(value: Any, function: Callable[[Tensor], Any], done: dict[int, Any], de
         # object.__setattr__ because a frozen dataclass refuses the ordinary one.
         object.__setattr__(twin, name, inner(getattr(value, name)))
     return twin
+
+
+def deep_copy(model: nn.Module) -> nn.Module:
+    """A deep copy, also of lazy buffers, which PyTorch cannot copy."""
+    lazy = [buffer for buffer in model.buffers() if is_lazy(buffer)]
+    options: list[dict[str, Any]] = [{"device": buffer.device, "dtype": buffer.dtype} for buffer in lazy]
+    memo = {id(buffer): UninitializedBuffer(**option) for buffer, option in zip(lazy, options, strict=True)}
+    return copy.deepcopy(model, memo)
 
 
 def unwrap(model: nn.Module) -> nn.Module:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
-from inspector.structure import map_tensors, tensors, unwrap
+from inspector.structure import deep_copy, map_tensors, tensors, unwrap
 
 Pair = namedtuple("Pair", "first second")
 
@@ -103,3 +103,8 @@ def test_unwrap():
     assert unwrap(nn.DataParallel(inner)) is inner
     assert unwrap(torch.compile(inner)) is inner
     assert unwrap(inner) is inner
+
+
+def test_lazy_models_can_be_copied():
+    twin = deep_copy(nn.Sequential(nn.LazyBatchNorm1d(), nn.LazyLinear(2)))
+    assert nn.parameter.is_lazy(twin[0].running_mean)

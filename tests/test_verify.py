@@ -279,3 +279,10 @@ def test_parameters_of_a_parametrization():
     # Original 0 holds 4 norms, original 1 the 4·3 directions; the module that multiplies them registers neither.
     check = next(c for c in verification.not_counted if c.kind == "_WeightNorm" and c.what == "params")
     assert (check.predicted, check.measured) == (16, 0)
+
+
+def test_work_of_hooks_that_torchinfo_does_not_see():
+    verification = verify(nn.utils.spectral_norm(nn.Linear(3, 4)), (2, 3))
+    assert verification.ok, verification
+    # The layer 2·3·4 = 24; one power iteration Wᵀu and Wv, 12 each; σ = uᵀ(Wv), 12 for Wv and 4 for the dot product.
+    assert verification.prediction.total_macs == 64

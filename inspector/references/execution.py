@@ -8,6 +8,12 @@ from torch import nn
 from inspector.inputs import ModelInputs, dtype_name
 from inspector.records import MeasuredModule, Measurement
 from inspector.references.running import Setting, conditions, recorded_calls, run
+from inspector.references.twins import on_meta
+from inspector.structure import unwrap
+
+
+def _autocast() -> bool:
+    return torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
 
 
 def execution(model: nn.Module, inputs: ModelInputs, device: torch.device | str | None = None) -> Measurement:
@@ -26,8 +32,10 @@ def execution(model: nn.Module, inputs: ModelInputs, device: torch.device | str 
 
     def watch(setting: Setting) -> None:
         seen.clear()
-        with recorded_calls(setting.model, lambda: None) as calls:
+        with recorded_calls(setting.model, _autocast) as calls:
             setting.forward()
+        if setting.device == "meta" and any(call.entered for call in calls) and not on_meta(unwrap(model)):
+            raise NotImplementedError("autocast does not reach the meta device")
         for call in calls:
             shapes = tuple(tuple(tensor.shape) for tensor in call.returned)
             dtypes = tuple(dtype_name(tensor.dtype) for tensor in call.returned)

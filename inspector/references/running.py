@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,11 +11,13 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.jit import ScriptModule
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from inspector.inputs import ModelInputs
 from inspector.preserve import preserved
 from inspector.references.twins import exchange, meta_copy, on_meta
-from inspector.structure import map_tensors, tensors, unwrap
+from inspector.structure import deep_copy, map_tensors, tensors, unwrap
 
 Reading = TypeVar("Reading")
 
@@ -157,9 +158,9 @@ def _real_setting(model: nn.Module, inputs: ModelInputs, device: torch.device | 
     target = home if device is None else torch.device(device)
     runs = model
     if target.type != home.type or (target.index is not None and target.index != home.index):
-        runs = copy.deepcopy(model).to(target)
+        runs = deep_copy(model).to(target)
     elif any(nn.parameter.is_lazy(p) for p in model.parameters()):
-        runs = copy.deepcopy(model)
+        runs = deep_copy(model)
 
     # Data without a named device stays where the user put it: a model may be split over several.
     args, kwargs = (inputs.args, inputs.kwargs) if device is None and not inputs.synthetic else inputs.on(target)
@@ -255,16 +256,34 @@ def recorded_calls(model: nn.Module, meter: Callable[[], Reading]) -> Iterator[l
         calls.append(call)
         running.append(call)
 
+    def stop(*_: Any) -> None:
+        running[-1].left = meter()
+
     def leave(module: nn.Module, _: Any, returned: Any) -> None:
         call = running.pop()
         call.kind = type(module).__name__  # a lazy module has become another class
-        call.left = meter()
         call.returned = [_outline(tensor) for tensor in tensors(returned)]
 
-    handles = []
+    def if_scripted(hook: Callable[..., None]) -> Callable[..., None]:
+        def called(module: nn.Module, *others: Any) -> None:
+            if isinstance(module, ScriptModule) and id(module) in paths:
+                hook(module, *others)
+
+        return called
+
+    # A scripted module takes no hooks of its own, but the global ones see it called from Python.
+    handles = [
+        register_module_forward_pre_hook(if_scripted(enter)),
+        register_module_forward_hook(if_scripted(stop), always_call=True),
+        register_module_forward_hook(if_scripted(leave), always_call=True),
+    ]
     for module in model.modules():
-        handles.append(module.register_forward_pre_hook(enter))
-        # After the user's own hooks, whose changes to the output it sees.
+        if isinstance(module, ScriptModule):
+            continue
+        # What the user's own hooks do before the forward belongs to the call, and so does what they make of its output;
+        # their work after it does not.
+        handles.append(module.register_forward_pre_hook(enter, prepend=True))
+        handles.append(module.register_forward_hook(stop, prepend=True, always_call=True))
         handles.append(module.register_forward_hook(leave, always_call=True))
     try:
         yield calls

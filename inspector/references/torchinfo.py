@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import torchinfo as package
 from torch import Tensor, nn
+from torch.nn.utils.prune import BasePruningMethod
 from torchinfo.layer_info import LayerInfo
 
 from inspector.inputs import ModelInputs
@@ -119,6 +120,7 @@ LAYERS: tuple[tuple[tuple[type[nn.Module], ...], str, Callable[[Layer], int]], .
 )
 _NO_MULT_ADDS = "has mult-adds for parameters named weight or bias alone"
 _UNKNOWN_LAYER = "multiplies a layer's parameters by output sizes without asking what it computes"
+_HOOKS = "does not see what hooks of the layer compute"
 _PRUNED = "counts the weights that pruning left, where the kernel multiplies by the zeros too"
 
 
@@ -139,6 +141,8 @@ def mended(layer: Layer, printed: int) -> tuple[str, int | None]:
                     faults.append(fault)
                 if fault is not _NO_PRODUCT and layer.printed("bias"):
                     faults.append(_BIAS)
+                if not all(isinstance(hook, BasePruningMethod) for hook in layer.module._forward_pre_hooks.values()):
+                    return ", and ".join([*faults, _HOOKS]), None
                 return ", and ".join(faults), true
     return (_UNKNOWN_LAYER if printed else _NO_MULT_ADDS), None
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.jit import ScriptModule
 from torch.nn.parameter import Buffer, UninitializedBuffer, UninitializedParameter
 from torch.overrides import TorchFunctionMode
 
@@ -29,7 +30,11 @@ def meta_copy(model: nn.Module) -> nn.Module:
     for tensor in (*model.parameters(), *model.buffers()):
         memo.setdefault(id(tensor), _twin(tensor))
     with _TwinsForCopies():
-        return copy.deepcopy(model, memo)
+        twin = copy.deepcopy(model, memo)
+    for module in twin.modules():
+        if isinstance(module, ScriptModule):  # copied by TorchScript, which asks nobody
+            module.to("meta")
+    return twin
 
 
 def exchange(model: nn.Module) -> None:

@@ -157,3 +157,34 @@ def test_modules_registered_nowhere_are_part_of_their_caller():
     model = nn.Sequential(Hidden())
     measurement = execution(model, make_inputs(model, (2, 3)))
     assert [call.path for call in measurement.modules] == ["", "0"]
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*torch.jit.script.*:FutureWarning", "ignore:.*torch.jit.script.*:DeprecationWarning"
+)
+def test_scripted_modules_are_seen_from_outside():
+    model = nn.Sequential(torch.jit.script(nn.Linear(3, 4)), nn.ReLU())
+    measurement = execution(model, make_inputs(model, (2, 3)))
+    assert seen(measurement) == [("", 1, ((2, 4),)), ("0", 1, ((2, 4),)), ("1", 1, ((2, 4),))]
+    assert measurement.conditions["device"] == "meta"
+
+
+def test_autocast_of_the_cpu_is_followed_on_the_cpu():
+    class Cast(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 4)
+
+        def forward(self, x):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return self.layer(x)
+
+    measurement = execution(Cast(), make_inputs(Cast(), (2, 3)))
+    assert [call.dtypes for call in measurement.modules] == [("bfloat16",), ("bfloat16",)]
+    assert measurement.conditions["device"] == "cpu"
+
+
+def test_hooks_of_the_user_have_their_say():
+    model = nn.Sequential(nn.Linear(3, 4))
+    model[0].register_forward_hook(lambda module, args, output: output.repeat(1, 2))
+    assert seen(execution(model, make_inputs(model, (2, 3))))[1] == ("0", 1, ((2, 8),))
