@@ -113,6 +113,46 @@ def ask_pytorch(function: Any, args: Any, kwargs: Any, symbols: Symbols) -> tupl
     return returned, None if counter.flops is None else counter.flops // 2
 
 
+class _CounterOnMeta(_Counter):
+    """Runs what TorchScript asks for on twins without memory, and keeps the tensors that it asked with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[Tensor] = []
+        self._twins: dict[int, Tensor] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = map_tensors(kwargs or {}, self._twin)
+        if kwargs.get("device") is not None:
+            kwargs["device"] = torch.device("meta")
+        return super().__torch_dispatch__(func, types, map_tensors(args, self._twin), kwargs)
+
+    def _twin(self, tensor: Tensor) -> Tensor:
+        if id(tensor) not in self._twins:
+            self.read.append(tensor)
+            self._twins[id(tensor)] = meta_twin(tensor.detach())
+        return self._twins[id(tensor)]
+
+
+class _CounterOfReal(_Counter):
+    """Counts what runs for real, and keeps the tensors it ran with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[Tensor] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.read += tensors(args)
+        return super().__torch_dispatch__(func, types, args, kwargs)
+
+
+def run_script(original: Any, script: Any, args: Any, kwargs: Any, real: bool) -> tuple[Any, Any, list[Tensor]]:
+    """(output, MACs, tensors read) of a call of TorchScript, whose interpreter asks PyTorch's dispatcher alone."""
+    with _CounterOfReal() if real else _CounterOnMeta() as counter:
+        output = original(script, *args, **kwargs)
+    return output, None if counter.flops is None else counter.flops // 2, counter.read
+
+
 def plain(tensor: Tensor) -> Tensor:
     """A meta tensor of the same size, stride and dtype as a fake one."""
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")

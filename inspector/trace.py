@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
 from inspector.errors import NeedsData, ShapeError
-from inspector.fallback import ask_pytorch, asks_for_values, body_of, lacks_kernel
+from inspector.fallback import ask_pytorch, asks_for_values, body_of, lacks_kernel, run_script
 from inspector.inputs import meta_twin
-from inspector.internals import DisableTorchFunction, any_autocast_enabled, batched, functorch_level, unbatched
+from inspector.internals import DisableTorchFunction, any_autocast_enabled, batched, functorch_level, unbatched, watching
 from inspector.known import KnownValues, Unknown, map_arguments
 from inspector.questions import ANSWERS, SETTERS
 from inspector.rules import PARAMETERS, PASSIVE, RANDOM, RULES, ValuesNeeded, rule_for
@@ -79,91 +78,49 @@ class Tracer(TorchFunctionMode):
         self._real = real
         self._known = KnownValues()
         self._open: list[int] = [-1]
-        self._given: list[tuple[nn.Module, Any]] = []  # the open modules with their arguments
-        self._failed: tuple[str, type[nn.Module], Any] | None = None  # the innermost of them when an exception passed
+        #: Path, class and arguments of the innermost module that an exception passed, unless it was caught.
+        self.stopped_in: tuple[str, type[nn.Module], Any] | None = None
         self._last: Any = None  # the tensor that the last call returned
-        self._outer_error = sys.exc_info()[1]
-        self._after_hooks: list[Any] = []
         self._followed: Any = None
         self._taken_back: list[tuple[Tensor, bool, Tensor | None]] = []
-
-    @property
-    def stopped_in(self) -> tuple[str, type[nn.Module], Any] | None:
-        """The module whose forward was running when the trace ended too early, and its arguments."""
-        return self._failed or self._innermost()
-
-    def _innermost(self) -> tuple[str, type[nn.Module], Any] | None:
-        return (*self.modules[self._open[-1]][:2], self._given[-1][1]) if self._given else None
 
     # Modules
 
     @contextmanager
     def following(self) -> Iterator[None]:
         """While open, calls of modules and functions on this thread are recorded."""
-        thread = get_ident()
-        outer = _ACTIVE.get(thread)
-        _ACTIVE[thread] = self
-        handles = (
-            register_module_forward_pre_hook(self._enter),
-            register_module_forward_hook(self._leave, always_call=True),
-        )
         try:
-            with self:
+            with watching(self._call_module), self:
                 yield
         finally:
-            for handle in (*handles, *self._after_hooks):
-                handle.remove()
-            for number in self._open[1:]:
-                self.returns[number] = (len(self.calls), (), ())
             for tensor, required, gradient in reversed(self._taken_back):
                 tensor.requires_grad = required
                 tensor.grad = gradient
-            if outer is None:
-                del _ACTIVE[thread]
-            else:
-                _ACTIVE[thread] = outer
 
-    def _enter(self, module: nn.Module, args: Any) -> None:
-        if _ACTIVE.get(get_ident()) is not self:
-            return
+    def _call_module(self, run: Any, module: nn.Module, args: Any, kwargs: Any) -> Any:
         path = self._paths.get(id(module))
         if path is None:  # made during forward, or held where PyTorch does not register it: part of who calls it
-            return
-        opened = self._open
-        number = len(self.modules)
-        self.modules.append((path, module.__class__, opened[-1], len(self.calls)))
+            return run(module, *args, **kwargs)
+        opened, calls, number = self._open, self.calls, len(self.modules)
+        self.modules.append((path, module.__class__, opened[-1], len(calls)))
         self.returns.append(_NOTHING_RETURNED)
         opened.append(number)
-        self._given.append((module, args))
-        if module._forward_hooks:  # the user's, which may replace the output after our global hook has seen it
-
-            def after(_: nn.Module, __: Any, output: Any) -> None:
-                with DisableTorchFunction():
-                    self.returns[number] = (self.returns[number][0], *_described(output))
-
-            self._after_hooks.append(module.register_forward_hook(after))
-
-    def _leave(self, module: nn.Module, _: Any, output: Any) -> None:
-        if _ACTIVE.get(get_ident()) is not self or id(module) not in self._paths:
-            return
-        error = sys.exc_info()[1]
-        if error is not None and error is not self._outer_error:
-            self._failed = self._failed or self._innermost()
+        try:
+            output = run(module, *args, **kwargs)
+        except BaseException:
+            self.stopped_in = self.stopped_in or (path, module.__class__, args)
+            opened.pop()
+            self.returns[number] = (len(calls), (), ())
+            raise
+        self.stopped_in = None  # an exception before this was caught
+        opened.pop()
+        if output is self._last and output is not None:  # what the last call returned: described already
+            call = calls[-1]
+            self.returns[number] = (len(calls), call[1], (call[2],))
         else:
-            self._failed = None
-        last = len(self.calls)
-        while self._given:
-            number = self._open.pop()
-            if self._given.pop()[0] is not module:  # it ended in an exception that its caller caught
-                self.returns[number] = (last, (), ())
-            elif output is self._last and output is not None:  # what the last call returned: described already
-                call = self.calls[-1]
-                self.returns[number] = (last, call[1], (call[2],))
-                return
-            else:
-                with DisableTorchFunction():  # hooks run under the mode, and reading a shape is a call like any other
-                    self.returns[number] = (last, *_described(output))
-                return
+            with DisableTorchFunction():  # reading a shape is a call like any other
+                self.returns[number] = (len(calls), *_described(output))
+        return output
 
     # Calls
 
@@ -200,7 +157,7 @@ class Tracer(TorchFunctionMode):
             shapes, dtypes = _described(described)
             dtype = dtypes[0] if dtypes else None
             self._last = None
-        used = self._first_uses(args, kwargs) if self._pending else ()
+        used = facts.pop("parameters", ()) or (self._first_uses(args, kwargs) if self._pending else ())
         if used or facts:
             params = self._parameters_formula(rule, args, kwargs or {}) if used else None
             self.calls.append(Call(func, shapes, dtype, formula, self._open[-1], used, params, **facts))
@@ -258,6 +215,21 @@ class Tracer(TorchFunctionMode):
                 self._followed = None
         return self._ask_pytorch(func, args, kwargs)
 
+    def script(self, original: Any, script: Any, args: Any, kwargs: Any) -> Any:
+        """A call of TorchScript: one row, counted by PyTorch; the parameters that it read come with it."""
+        if _ACTIVE.get(get_ident()) is not self:
+            return original(script, *args, **kwargs)
+        with DisableTorchFunction():
+            try:
+                output, macs, read = run_script(original, script, args, kwargs, self._real)
+            except Exception as error:
+                if asks_for_values(error):
+                    raise NeedsData(f"{name_of(script)} {self._lack(None)}. {_GIVE_DATA}") from error
+                raise
+            return self._record(
+                script, None, args, kwargs, output, None, output, macs=macs, by_pytorch=True, parameters=self._first_uses(read, None)
+            )
+
     def _gradients(self, outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
         """Of a backward inside a forward only the shapes are known: what it multiplies is not written in the forward."""
         found = tuple(torch.empty_like(tensor, device=_META) for tensor in tensors(inputs))
@@ -310,7 +282,7 @@ class Tracer(TorchFunctionMode):
             except ValuesNeeded:
                 pass
             raise NeedsData(
-                f"{name_of(func)} {self._lack(error)}. Give real data: --input-file data.npz, or input_data=..."
+                f"{name_of(func)} {self._lack(error)}. {_GIVE_DATA}"
             ) from error
         output = func(*real[0], **real[1])
         if not tensors(output):
@@ -372,6 +344,7 @@ class Tracer(TorchFunctionMode):
 
 
 _META = torch.device("meta")
+_GIVE_DATA = "Give real data: --input-file data.npz, or input_data=..."
 _NOTHING_RETURNED: tuple[int, tuple[Any, ...], tuple[torch.dtype, ...]] = (0, (), ())
 _NESTS = (tuple, list)
 

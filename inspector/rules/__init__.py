@@ -29,6 +29,7 @@ from inspector.rules import (
     ordering,
     padding,
     pooling,
+    quantized,
     random,
     recurrent,
     reduction,
@@ -74,6 +75,7 @@ _FAMILIES = (
     padding,
     foreach,
     fft,
+    quantized,
 )
 
 #: Family -> its table, callable -> rule.

@@ -1,0 +1,135 @@
+"""What stands between a caller and the user's own modules: compilers, data-parallel wrappers, TorchScript, packed weights."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from inspector.structure import tensors, unwrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+_SCRIPTS = (torch._C.ScriptFunction, torch._C.ScriptMethod)
+
+
+@contextmanager
+def opened(modules: list[tuple[str, nn.Module]]) -> Iterator[bool]:
+    """While open, what is wrapped inside a model stands in its wrapper's place, under the wrapper's name.
+
+    Yields:
+        whether any was there, so that the modules are others now.
+    """
+    wrappers = _wrappers({module.__class__ for _, module in modules})
+    if not wrappers:
+        yield False
+        return
+    replaced: list[tuple[dict[str, nn.Module | None], str, nn.Module]] = []
+    try:
+        for _, module in modules:
+            if not isinstance(module, wrappers):
+                for name, child in module._modules.items():
+                    if isinstance(child, wrappers):
+                        replaced.append((module._modules, name, child))
+                        module._modules[name] = unwrap(child)
+        yield True
+    finally:
+        for table, name, child in replaced:
+            table[name] = child
+
+
+def _wrappers(classes: set[type[nn.Module]]) -> tuple[type[nn.Module], ...]:
+    known: tuple[type[nn.Module], ...] = _PARALLEL
+    compiler = sys.modules.get("torch._dynamo.eval_frame")  # not loaded: nothing is compiled
+    if compiler is not None:
+        known = (*known, compiler.OptimizedModule)
+    return tuple(wrapper for wrapper in known if any(issubclass(kind, wrapper) for kind in classes))
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Inside, compiled functions and modules run as the Python they were made of, and nothing is compiled."""
+    compiler: Any = sys.modules.get("torch._dynamo.eval_frame")
+    if compiler is None:
+        yield
+        return
+    # What torch.compiler.set_stance does, at a fiftieth of its price.
+    before = compiler._set_stance(compiler.DynamoStance("force_eager"))
+    flex = sys.modules.get("torch.nn.attention.flex_attention")
+    warned = getattr(flex, "_WARNINGS_SHOWN", None)
+    silenced = warned is not None and _FLEX_WARNING not in warned
+    if silenced:
+        warned.add(_FLEX_WARNING)
+    try:
+        yield
+    finally:
+        if silenced:
+            warned.discard(_FLEX_WARNING)
+        compiler._set_stance(before)
+
+
+#: What flex_attention warns of where it runs uncompiled, which here it does only to be looked at.
+_FLEX_WARNING = "flex_attention_performance"
+
+
+@contextmanager
+def scripts_call(handler: Callable[..., Any], modules: list[tuple[str, nn.Module]]) -> Iterator[None]:
+    """While open, each call of a TorchScript function or method becomes ``handler(original, script, args, kwargs)``.
+
+    TorchScript runs its own interpreter, of which no mode of Python sees a call.
+    """
+    if not (torch.jit._state._jit_caching_layer or _has_scripts({module.__class__ for _, module in modules})):
+        yield  # nothing was ever written in it
+        return
+    originals = [(kind, kind.__call__) for kind in _SCRIPTS]
+
+    def through(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(script: Any, *args: Any, **kwargs: Any) -> Any:
+            return handler(original, script, args, kwargs)
+
+        return call
+
+    for kind, original in originals:
+        kind.__call__ = through(original)
+    try:
+        yield
+    finally:
+        for kind, original in originals:
+            kind.__call__ = original
+
+
+def _has_scripts(classes: set[type[nn.Module]]) -> bool:
+    return any(issubclass(kind, torch.jit.ScriptModule) for kind in classes)
+
+
+def remarks(modules: list[tuple[str, nn.Module]]) -> list[str]:
+    """What a reader must know of modules that hide what they do."""
+    classes = {module.__class__ for _, module in modules}
+    told = []
+    if _has_scripts(classes):
+        places = [path for path, module in modules if isinstance(module, torch.jit.ScriptModule)]
+        outer = [path for path in places if not any(path.startswith(f"{p}." if p else "") and p != path for p in places)]
+        told.append(
+            f"{', '.join(path or 'the model' for path in outer)} is TorchScript: each of its calls is one row, counted by PyTorch"
+        )
+    if any(kind.__module__.startswith("torch.ao.nn.") for kind in classes):
+        packed = {path: sum(tensor.numel() for tensor in found) for path, found in _packed(modules) if found}
+        if packed:
+            where = ", ".join(path or "the model" for path in packed)
+            told.append(
+                f"{sum(packed.values())} elements in packed weights, which are quantized and no parameters: {where}"
+            )
+    return told
+
+
+def _packed(modules: list[tuple[str, nn.Module]]) -> Iterator[tuple[str, list[Tensor]]]:
+    """(path, weights and biases) of the modules of torch.ao that keep them packed."""
+    for path, module in modules:
+        unpack: Any = getattr(module, "_weight_bias", None)
+        if unpack is not None and not path.endswith("_packed_params"):  # which a linear layer holds as a submodule
+            yield path, tensors(unpack())
