@@ -7,9 +7,7 @@ lets PyTorch execute each call and still predicts it from its rule.
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -19,7 +17,15 @@ from torch.overrides import TorchFunctionMode
 from inspector.errors import NeedsData, ShapeError
 from inspector.fallback import ask_pytorch, asks_for_values, body_of, lacks_kernel, run_script
 from inspector.inputs import meta_twin
-from inspector.internals import DisableTorchFunction, any_autocast_enabled, batched, functorch_level, unbatched, watching
+from inspector.internals import (
+    DisableTorchFunction,
+    any_autocast_enabled,
+    batched,
+    functorch_level,
+    unbatched,
+    watcher_here,
+    watching,
+)
 from inspector.known import KnownValues, Unknown, map_arguments
 from inspector.questions import ANSWERS, SETTERS
 from inspector.rules import PARAMETERS, PASSIVE, RANDOM, RULES, ValuesNeeded, rule_for
@@ -217,7 +223,7 @@ class Tracer(TorchFunctionMode):
 
     def script(self, original: Any, script: Any, args: Any, kwargs: Any) -> Any:
         """A call of TorchScript: one row, counted by PyTorch; the parameters that it read come with it."""
-        if _ACTIVE.get(get_ident()) is not self:
+        if watcher_here() != self._call_module:
             return original(script, *args, **kwargs)
         with DisableTorchFunction():
             try:
@@ -227,7 +233,16 @@ class Tracer(TorchFunctionMode):
                     raise NeedsData(f"{name_of(script)} {self._lack(None)}. {_GIVE_DATA}") from error
                 raise
             return self._record(
-                script, None, args, kwargs, output, None, output, macs=macs, by_pytorch=True, parameters=self._first_uses(read, None)
+                script,
+                None,
+                args,
+                kwargs,
+                output,
+                None,
+                output,
+                macs=macs,
+                by_pytorch=True,
+                parameters=self._first_uses(read, None),
             )
 
     def _gradients(self, outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
@@ -281,9 +296,7 @@ class Tracer(TorchFunctionMode):
                     return self._record(func, rule, args, kwargs, output, formula, output, data_dependent=True)
             except ValuesNeeded:
                 pass
-            raise NeedsData(
-                f"{name_of(func)} {self._lack(error)}. {_GIVE_DATA}"
-            ) from error
+            raise NeedsData(f"{name_of(func)} {self._lack(error)}. {_GIVE_DATA}") from error
         output = func(*real[0], **real[1])
         if not tensors(output):
             return output
@@ -347,9 +360,6 @@ _META = torch.device("meta")
 _GIVE_DATA = "Give real data: --input-file data.npz, or input_data=..."
 _NOTHING_RETURNED: tuple[int, tuple[Any, ...], tuple[torch.dtype, ...]] = (0, (), ())
 _NESTS = (tuple, list)
-
-#: Thread -> the trace that follows it; an outer one, whose forward asked for a prediction, waits.
-_ACTIVE: dict[int, Tracer] = {}
 
 
 def _is_shape(output: tuple[Any, ...]) -> bool:
