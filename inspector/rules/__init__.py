@@ -15,6 +15,7 @@ from inspector.rules import (
     conversion,
     convolution,
     creation,
+    decomposition,
     distance,
     elementwise,
     embedding,
@@ -23,6 +24,7 @@ from inspector.rules import (
     image,
     indexing,
     join,
+    linalg,
     linear,
     loss,
     normalization,
@@ -76,6 +78,8 @@ _FAMILIES = (
     foreach,
     fft,
     quantized,
+    decomposition,
+    linalg,
 )
 
 #: Family -> its table, callable -> rule.
