@@ -20,27 +20,28 @@ _SCRIPTS = (torch._C.ScriptFunction, torch._C.ScriptMethod)
 
 @contextmanager
 def opened(modules: list[tuple[str, nn.Module]]) -> Iterator[bool]:
-    """While open, what is wrapped inside a model stands in its wrapper's place, under the wrapper's name.
+    """While open, what is wrapped inside a model stands in its wrapper's place, and ``module.compile()`` is undone.
 
     Yields:
-        whether any was there, so that the modules are others now.
+        whether anything was wrapped, so that the modules are others now.
     """
     wrappers = _wrappers({module.__class__ for _, module in modules})
-    if not wrappers:
-        yield False
-        return
-    replaced: list[tuple[dict[str, nn.Module | None], str, nn.Module]] = []
+    compiled = "torch._dynamo.eval_frame" in sys.modules
+    replaced: list[tuple[dict[str, Any], str, Any]] = []
     try:
-        for _, module in modules:
-            if not isinstance(module, wrappers):
+        for _, module in modules if wrappers or compiled else ():
+            if "_compiled_call_impl" in module.__dict__:  # set by ``module.compile()``
+                replaced.append((module.__dict__, "_compiled_call_impl", module._compiled_call_impl))
+                module._compiled_call_impl = None
+            if wrappers and not isinstance(module, wrappers):
                 for name, child in module._modules.items():
                     if isinstance(child, wrappers):
                         replaced.append((module._modules, name, child))
                         module._modules[name] = unwrap(child)
-        yield True
+        yield bool(wrappers)
     finally:
-        for table, name, child in replaced:
-            table[name] = child
+        for table, name, before in replaced:
+            table[name] = before
 
 
 def _wrappers(classes: set[type[nn.Module]]) -> tuple[type[nn.Module], ...]:

@@ -15,9 +15,10 @@ from torch.jit import ScriptModule
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from inspector.inputs import ModelInputs
-from inspector.preserve import preserved
+from inspector.preserve import ONE_AT_A_TIME, preserved
 from inspector.references.twins import exchange, meta_copy, on_meta
 from inspector.structure import deep_copy, map_tensors, tensors, unwrap
+from inspector.wrappers import opened, uncompiled
 
 Reading = TypeVar("Reading")
 
@@ -90,10 +91,10 @@ def run(
     for prepare, note in _ways(unwrap(model), inputs, device, prefer_meta):
         setting: Setting | None = None
         try:
-            with warnings.catch_warnings(), preserved(model, values=False):
+            with ONE_AT_A_TIME, warnings.catch_warnings(), preserved(model, values=False):
                 warnings.simplefilter("ignore")  # what the forward warns of, it has told already
                 setting = prepare(f"{note}: {failure.message}" if failure is not None and note else note)
-                with _eager(setting.model):
+                with opened([*setting.model.named_modules()]), uncompiled():
                     watch(setting)
         except Exception as error:
             refused = (setting is not None and _refused(setting, error)) or (failure is not None and failure.refused)
@@ -192,12 +193,6 @@ def full_precision() -> Iterator[None]:
     finally:
         for setting, precision in zip(settings, before, strict=True):
             setting.fp32_precision = precision
-
-
-def _eager(model: nn.Module) -> contextlib.AbstractContextManager[Any]:
-    """Compiled modules run uncompiled inside: hooks in their middle are called."""
-    compiled = any(hasattr(m, "_orig_mod") or m._compiled_call_impl is not None for m in model.modules())
-    return torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext()
 
 
 #: What PyTorch says where an operation needs values, which meta tensors lack, or has no meta kernel.
