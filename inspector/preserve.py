@@ -81,8 +81,8 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
 
 def _containers(state: dict[str, Any]) -> list[Any]:
     """What a module's attributes hold that is not empty: its registries, and its own lists, dicts and sets."""
-    # A scripted module's registries are objects of TorchScript.
-    found: list[Any] = [item for name in _REGISTRIES if (item := state.get(name)) and type(item) in _CONTAINERS]
+    # A scripted module's registries are objects of TorchScript, or absent.
+    found: list[Any] = [item for item in map(state.get, _REGISTRIES) if item and type(item) in _CONTAINERS]
     if len(state) > _OWN:
         found += [item for item in islice(state.values(), _OWN, None) if type(item) in _CONTAINERS and len(item)]
     return found
