@@ -207,12 +207,23 @@ def clamp_one(input: Tensor, bound: Any = None, *, min: Any = None, max: Any = N
     return clamp(input, given[0])
 
 
+def _promoted_all(*operands: Tensor) -> torch.dtype:
+    """The dtype of a result of several tensors; those without axes widen it only to another kind of number."""
+    with_axes: Any = None
+    without: Any = None
+    for operand in operands:
+        if operand.dim():
+            with_axes = operand.dtype if with_axes is None else torch.promote_types(with_axes, operand.dtype)
+        else:
+            without = operand.dtype if without is None else torch.promote_types(without, operand.dtype)
+    if with_axes is None or without is None or with_axes is without:
+        return with_axes or without
+    return torch.result_type(empty((1,), with_axes), empty((), without))
+
+
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Outcome:
     """torch.addcmul, addcdiv: input + value·tensor1·tensor2, all broadcast."""
-    dtype = input.dtype
-    if tensor1.dtype is not dtype or tensor2.dtype is not dtype:
-        dtype = torch.result_type(empty((input.dim() and 1,), promoted(input, tensor1)), tensor2)
-    return _several(dtype, input, tensor1, tensor2)
+    return _several(_promoted_all(input, tensor1, tensor2), input, tensor1, tensor2)
 
 
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Outcome:

@@ -222,7 +222,7 @@ def spread(names: str, rule: Rule, rooms: Sequence[Any] = _ROOMS, known: bool = 
     replacing = in_place(rule)
     for name in names.split():
         found = False
-        for room in rooms:
+        for room in rooms if not name.startswith("__") else (Tensor,):  # modules have operators of their own
             for spelling, use in ((name, rule), (name + "_", replacing)):
                 function = getattr(room, spelling, None)
                 if callable(function):

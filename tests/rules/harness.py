@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from inspector.errors import ShapeError
-from inspector.rules import RULES
+from inspector.rules import RULES, rule_for
 from inspector.structure import tensors
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def twin(value: Any, device: str = "meta") -> Any:
 def predict(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, BoundFormula | None]:
     """What the rule says, its shapes made tensors as a trace makes them."""
     with torch.no_grad():
-        output, formula = RULES[function](*args, **kwargs)
+        rule = RULES.get(function) or rule_for(function)
+        output, formula = rule(*args, **kwargs)
     if isinstance(output, tuple) and not any(isinstance(item, Tensor) for item in output):
         first = tensors([list(args), kwargs])[0]
         output = torch.empty(output, dtype=first.dtype, device="meta")
