@@ -251,12 +251,10 @@ def recorded_calls(model: nn.Module, meter: Callable[[], Reading]) -> Iterator[l
         calls.append(call)
         running.append(call)
 
-    def stop(*_: Any) -> None:
-        running[-1].left = meter()
-
     def leave(module: nn.Module, _: Any, returned: Any) -> None:
         call = running.pop()
         call.kind = type(module).__name__  # a lazy module has become another class
+        call.left = meter()
         call.returned = [_outline(tensor) for tensor in tensors(returned)]
 
     def if_scripted(hook: Callable[..., None]) -> Callable[..., None]:
@@ -269,16 +267,13 @@ def recorded_calls(model: nn.Module, meter: Callable[[], Reading]) -> Iterator[l
     # A scripted module takes no hooks of its own, but the global ones see it called from Python.
     handles = [
         register_module_forward_pre_hook(if_scripted(enter)),
-        register_module_forward_hook(if_scripted(stop), always_call=True),
         register_module_forward_hook(if_scripted(leave), always_call=True),
     ]
     for module in model.modules():
         if isinstance(module, ScriptModule):
             continue
-        # What the user's own hooks do before the forward belongs to the call, and so does what they make of its output;
-        # their work after it does not.
+        # The user's own hooks belong to the call: their work, and what they make of its output.
         handles.append(module.register_forward_pre_hook(enter, prepend=True))
-        handles.append(module.register_forward_hook(stop, prepend=True, always_call=True))
         handles.append(module.register_forward_hook(leave, always_call=True))
     try:
         yield calls
