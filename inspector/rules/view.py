@@ -85,7 +85,7 @@ def reshape_as(input: Tensor, other: Tensor) -> Outcome:
 
 def ravel(input: Tensor) -> Outcome:
     """torch.ravel: one axis; a tensor that is contiguous is read in place."""
-    return reshaped(input, (-1,)), None
+    return (input if input.is_contiguous() else empty(input.shape, input.dtype)).view(-1), None
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Outcome:

@@ -133,7 +133,7 @@ def cases(rules: Mapping[Any, Any], strategies: Mapping[Any, Strategy]) -> list[
     return found
 
 
-def agree(function: Any, arguments: Arguments, strides: bool = True) -> None:
+def agree(function: Any, arguments: Arguments, strides: bool = True, held: bool = True) -> None:
     """Hold the rule against PyTorch, where PyTorch takes these arguments at all."""
     args, kwargs = arguments
     with warnings.catch_warnings():
@@ -143,10 +143,10 @@ def agree(function: Any, arguments: Arguments, strides: bool = True) -> None:
                 function(*twin(list(args), "cpu"), **twin(kwargs, "cpu"))
         except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError):
             reject()
-        _compare(function, args, kwargs, strides)
+        _compare(function, args, kwargs, strides, held)
 
 
-def _compare(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], strides: bool) -> None:
+def _compare(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], strides: bool, held: bool) -> None:
     # Where operands differ in dtype the CPU casts some of them first, into layouts that other devices do not see.
     dtypes = {value.dtype for value in tensors([args, kwargs])}
-    check(function, *args, on="cpu", strides=len(dtypes) < 2 and strides, **kwargs)
+    check(function, *args, on="cpu", strides=len(dtypes) < 2 and strides, held=held, **kwargs)

@@ -82,20 +82,27 @@ def compare(predicted: Any, measured: Any, strides: bool = True, place: str = "o
 
 
 def check(
-    function: Callable[..., Any], *args: Any, strides: bool = True, on: str = "meta", macs: bool = True, **kwargs: Any
+    function: Callable[..., Any],
+    *args: Any,
+    strides: bool = True,
+    on: str = "meta",
+    macs: bool = True,
+    held: bool = True,
+    **kwargs: Any,
 ) -> None:
     """Compare the rule of ``function`` with PyTorch's own run, arguments being tensors of any device.
 
     Args:
         strides: also compare the strides of every output.
         on: the device on which PyTorch answers; "cpu" needs real arguments.
+        held: show the rule the arguments themselves too, not only twins without data.
         macs: compare the rule's MACs with those of PyTorch's counter; False where that is known not to count.
     """
     theirs_args, theirs_kwargs = twin(list(args), on), twin(kwargs, on)
     measured, counted = measure(function, *theirs_args, **theirs_kwargs)
     ours_args, ours_kwargs = twin(list(args)), twin(kwargs)
     versions = [(tensor, tensor._version) for tensor in tensors([args, kwargs])]
-    for given_args, given_kwargs in ((ours_args, ours_kwargs), (args, kwargs)):
+    for given_args, given_kwargs in ((ours_args, ours_kwargs), (args, kwargs))[: 1 + held]:
         predicted, formula = predict(function, *given_args, **given_kwargs)
         compare(predicted, measured, strides)
         for index, (given, theirs) in enumerate(zip(given_args, theirs_args, strict=True)):
