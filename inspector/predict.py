@@ -15,7 +15,7 @@ from inspector.inputs import dtype_name, make_inputs
 from inspector.internals import without_outer_modes
 from inspector.preserve import ONE_AT_A_TIME, preserved
 from inspector.records import ModuleCall, Row, TensorRecord
-from inspector.registered import UNINITIALIZED, RegisteredTensors, modules_of, tensors_of
+from inspector.registered import RegisteredTensors, modules_of, tensors_of
 from inspector.report import table, web
 from inspector.structure import deep_copy, map_tensors, tensors, unwrap
 from inspector.symbolic import Symbols
@@ -127,22 +127,22 @@ class Prediction:
         entries = self._entries
         symbolic = bool(self._symbols)
         for fields in self._calls:
+            call = fields if type(fields) is Call else None  # None: a plain tuple, whose other fields are as usual
             bound = fields[3]
-            if symbolic or len(fields) > 5:
-                call = Call(*fields)
-                mine, others = self._work(call)
+            if bound is None or symbolic or (call is not None and call.times != 1):
+                mine, others = self._work(Call(*fields))
                 if mine is None:
                     unknown += 1
                 else:
                     macs += mine
                 elementwise += others
+            elif bound.formula.counts == "macs":
+                macs += bound.number
+            else:
+                elementwise += bound.number
+            if call is not None:
                 for number in call.parameters:
                     params += entries[number].numel
-            elif bound is not None:
-                if bound.formula.counts == "macs":
-                    macs += bound.number
-                else:
-                    elementwise += bound.number
             sums.append((macs, elementwise, params, unknown))
         return sums
 
@@ -240,6 +240,10 @@ class Prediction:
             sizes[name] = sizes.get(name, 0) + entry.numel * entry.dtype.itemsize
         return sizes
 
+    def first_used_in(self, call: ModuleCall) -> frozenset[int]:
+        """Which of ``tensors`` the rows inside this module call are the first to use."""
+        return frozenset(number for fields in self._calls[slice(*call.rows)] for number in Call(*fields).parameters)
+
     @property
     def unused_parameters(self) -> tuple[str, ...]:
         """First names of the parameters that no call used."""
@@ -317,36 +321,37 @@ def _predict(
     mode: Literal["train", "eval"] | None,
 ) -> Prediction:
     notes = remarks(modules)
-    lazy = any(type(tensor) in UNINITIALIZED for tensor in tensors_of(modules))
-    if lazy:
+    registered = RegisteredTensors(modules)
+    if registered.lazy:
         model = deep_copy(model)
         notes.append("lazy modules were materialised on a copy; the model itself is as lazy as before")
         modules = modules_of(model)
     with preserved(model, values=False), uncompiled():
         if mode is not None:
             model.train(mode == "train")
-        if lazy:
-            _follow(model, modules, inputs, symbols, [], real=False)
+        if registered.lazy:
+            _follow(model, modules, registered, inputs, symbols, [], real=False)
             modules = modules_of(model)
+            registered = RegisteredTensors(modules)
         try:
-            prediction = _follow(model, modules, inputs, symbols, notes, real=False)
+            prediction = _follow(model, modules, registered, inputs, symbols, notes, real=False)
         except InspectionError:
             if inputs.synthetic or not any(not tensor.is_meta for tensor in tensors((inputs.args, inputs.kwargs))):
                 raise
             with preserved(model):
-                prediction = _follow(model, modules, inputs, symbols, notes, real=True)
+                prediction = _follow(model, modules, registered, inputs, symbols, notes, real=True)
     return prediction
 
 
 def _follow(
     model: nn.Module,
     modules: list[tuple[str, nn.Module]],
+    registered: RegisteredTensors,
     inputs: ModelInputs,
     symbols: Symbols,
     notes: list[str],
     real: bool,
 ) -> Prediction:
-    registered = RegisteredTensors(modules)
     home = _home(modules, inputs)
     if real:
         notes = [
@@ -356,7 +361,7 @@ def _follow(
         args, kwargs = (map_tensors(value, Tensor.clone) for value in (inputs.args, inputs.kwargs))
     else:
         args, kwargs = (inputs.args, inputs.kwargs) if inputs.synthetic else inputs.on("meta")
-    tracer = Tracer({id(module): path for path, module in modules}, registered.numbers, home, symbols, real)
+    tracer = Tracer({id(module): path for path, module in modules}, registered.numbers.copy(), home, symbols, real)
     try:
         with scripts_call(tracer.script, modules), tracer.following():
             returned = model(*args, **kwargs)

@@ -102,7 +102,8 @@ def _modules(model: nn.Module) -> list[nn.Module]:
 
 def _same(container: Any, before: Any) -> bool:
     try:
-        return bool(container == before) and (type(container) is set or list(container) == list(before))
+        same: bool = container == before  # elements that are the same object are not compared further
+        return same and (len(before) < 2 or type(container) is set or list(container) == list(before))
     except Exception:  # elements such as tensors refuse to be compared once they are other objects
         return False
 

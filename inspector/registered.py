@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 UNINITIALIZED = (UninitializedParameter, UninitializedBuffer)
+_new = tuple.__new__
 
 
 class Registered(NamedTuple):
@@ -32,49 +33,48 @@ class RegisteredTensors:
         entries: one for each piece of memory, in the order of ``named_parameters`` with buffers among them.
         aliases: number of an entry -> the further names it has.
         numbers: id of a parameter -> number of its entry.
+        lazy: some parameter or buffer has no shape yet.
     """
 
     def __init__(self, modules: list[tuple[str, nn.Module]]) -> None:
         self.entries: list[Registered] = []
         self.aliases: dict[int, list[str]] = {}
         self.numbers: dict[int, int] = {}
+        self.lazy = False
         entries, numbers = self.entries, self.numbers
         places: dict[tuple[int, Any, int], int] = {}
         for path, module in modules:
             prefix = path + "." if path else ""
-            for name, parameter in module._parameters.items():
-                if parameter is not None:
-                    numbers[id(parameter)] = len(entries)
-                    self._add(prefix + name, parameter, False, places)
-            for name, buffer in module._buffers.items():
-                if buffer is not None:
-                    self._add(prefix + name, buffer, True, places)
-
-    def _add(self, name: str, tensor: Tensor, buffer: bool, places: dict[tuple[int, Any, int], int]) -> None:
-        entries = self.entries
-        if type(tensor) in UNINITIALIZED:
-            entries.append(Registered(name, None, tensor.dtype, 0, not buffer, buffer))
-            return
-        count = tensor.numel()
-        number = places.setdefault((_memory(tensor), tensor.storage_offset(), count), len(entries))
-        if number == len(entries):
-            trainable = not buffer and tensor.requires_grad
-            entries.append(Registered(name, tensor.shape, tensor.dtype, count, trainable, buffer))
-        else:
-            self.aliases.setdefault(number, []).append(name)
-            if not buffer:
-                self.numbers[id(tensor)] = number
+            tables: tuple[tuple[dict[str, Any], bool], ...] = ((module._parameters, False), (module._buffers, True))
+            for table, buffer in tables:
+                for name, tensor in table.items():
+                    if tensor is None:
+                        continue
+                    number = len(entries)
+                    if type(tensor) in UNINITIALIZED:
+                        self.lazy = True
+                        entries.append(Registered(prefix + name, None, tensor.dtype, 0, not buffer, buffer))
+                        continue
+                    count = tensor.numel()
+                    try:
+                        memory = tensor.untyped_storage()._cdata
+                    except (RuntimeError, NotImplementedError):  # sparse and opaque layouts have no single storage
+                        memory = id(tensor)
+                    first = places.setdefault((memory, tensor.storage_offset(), count), number)
+                    if first == number:
+                        trainable = not buffer and tensor.requires_grad
+                        # A NamedTuple without its Python-level constructor, which takes as long as all the rest.
+                        entries.append(
+                            _new(Registered, (prefix + name, tensor.shape, tensor.dtype, count, trainable, buffer))
+                        )
+                    else:
+                        self.aliases.setdefault(first, []).append(prefix + name)
+                    if not buffer:
+                        numbers[id(tensor)] = first
 
     def names(self, number: int) -> tuple[str, ...]:
         """Every name of one entry."""
         return (self.entries[number].name, *self.aliases.get(number, ()))
-
-
-def _memory(tensor: Tensor) -> int:
-    try:
-        return int(tensor.untyped_storage()._cdata)
-    except (RuntimeError, NotImplementedError):  # sparse and opaque layouts have no single storage
-        return id(tensor)
 
 
 def modules_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
