@@ -129,7 +129,9 @@ class Prediction:
         for fields in self._calls:
             call = fields if type(fields) is Call else None  # None: a plain tuple, whose other fields are as usual
             bound = fields[3]
-            if bound is None or symbolic or (call is not None and call.times != 1):
+            if bound is None and call is None:  # no work: a view, an index
+                pass
+            elif bound is None or symbolic or (call is not None and call.times != 1):
                 mine, others = self._work(Call(*fields))
                 if mine is None:
                     unknown += 1
