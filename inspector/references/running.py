@@ -207,8 +207,8 @@ def _refused(setting: Setting, error: Exception) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else ""
+    lines = str(error).strip().splitlines() or [""]
+    return lines[0] if len(lines[0]) <= 160 else f"{lines[0][:157]}..."
 
 
 def conditions(setting: Setting | None, model: nn.Module) -> dict[str, str]:

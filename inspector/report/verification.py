@@ -9,7 +9,7 @@ from inspector.formula import format_count
 from inspector.report.text import shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from inspector.records import Check, Measurement
 
@@ -111,20 +111,26 @@ def _grouped(checks: Sequence[Check]) -> list[str]:
 
 
 def witness_lines(checks: Sequence[Check], measurements: Sequence[Measurement]) -> list[str]:
-    """For each witness how its checks went, and under which conditions."""
+    """For each witness how its checks went, under which conditions, and what it does not count."""
     lines = []
     for measurement in measurements:
-        verdicts = Counter(check.verdict for check in checks if check.reference == measurement.reference)
+        mine = [check for check in checks if check.reference == measurement.reference]
+        verdicts = Counter(check.verdict for check in mine)
         counts = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in ("agree", "differ", "not counted"))
-        stated = ", ".join(f"{name} {text}" for name, text in measurement.conditions.items() if name != "refused")
-        lines.append(f"{WITNESSES.get(measurement.reference, measurement.reference)}: {counts} ({stated})")
-        reasons = Counter(
-            check.reason
-            for check in checks
-            if check.reference == measurement.reference and check.verdict == "not counted" and check.call
-        )
+        name = WITNESSES.get(measurement.reference, measurement.reference)
+        lines.append(f"{name}: {counts} ({_conditions(measurement.conditions)})")
+        if note := measurement.conditions.get("note"):
+            lines.append(f"  {note}")
+        reasons = Counter(check.reason for check in mine if check.verdict == "not counted")
         lines += _limited([f"  not counted ×{times}: {reason}" for reason, times in reasons.most_common()], 8)
     return lines
+
+
+def _conditions(stated: Mapping[str, str]) -> str:
+    """``meta device, eval mode, torch 2.9.0``."""
+    parts = [f"{stated[name]} {name}" for name in ("device", "mode") if name in stated]
+    parts += [f"{name} {text}" for name, text in stated.items() if name not in ("device", "mode", "note", "refused")]
+    return ", ".join(parts)
 
 
 def _limited(lines: list[str], most: int) -> list[str]:
