@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from inspector.errors import ShapeError
+from inspector.formula import Formula
 from inspector.rules.arithmetic import binary
 from inspector.rules.common import (
     EACH_INPUT,
@@ -29,6 +30,9 @@ from inspector.rules.common import (
 
 if TYPE_CHECKING:
     from inspector.rules.common import Outcome
+
+
+COVARIANCE_MACS = Formula("M*Q*M", source="torch.cov: XXᵀ of M variables (M × Q), divided by Q − 1")
 
 
 def reduced(shape: torch.Size, dim: Any, keepdim: bool) -> tuple[Any, ...]:
@@ -199,9 +203,10 @@ def quantile(
 ) -> Outcome:
     """torch.quantile, nanquantile: the axis of several q comes first."""
     shape = reduced(input.shape, dim, keepdim)
-    if isinstance(q, Tensor):
-        shape = (*q.shape, *shape)
-    return empty(shape, input.dtype), EACH_INPUT(n=input.numel())
+    output = empty((*shape, *q.shape) if isinstance(q, Tensor) else shape, input.dtype)
+    if isinstance(q, Tensor) and q.dim():
+        output = output.movedim(-1, 0)
+    return output, EACH_INPUT(n=input.numel())
 
 
 def dist(input: Tensor, other: Tensor, p: Any = 2) -> Outcome:
@@ -220,16 +225,16 @@ def trace(input: Tensor) -> Outcome:
 
 
 def covariance(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Outcome:
-    """torch.cov, corrcoef: (variables, observations) gives (variables, variables)."""
+    """torch.cov, corrcoef: (M, Q), Q observations of M variables, gives (M, M) by a matrix product."""
     if input.dim() > 2:
         raise ShapeError(f"at most two axes, variables and observations, got {list(input.shape)}")
-    variables = input.shape[0] if input.dim() == 2 else None
-    shape = () if variables is None or variables == 1 else (variables, variables)
+    variables, observations = input.shape if input.dim() == 2 else (1, input.numel())
+    shape = () if variables == 1 else (variables, variables)
     dtype = floating(input.dtype)
     for weights in (fweights, aweights):
         if weights is not None:
             dtype = torch.promote_types(dtype, weights.dtype)
-    return empty(shape, dtype), EACH_INPUT(n=input.numel())
+    return empty(shape, dtype), COVARIANCE_MACS(M=variables, Q=observations)
 
 
 def sum_to_size(input: Tensor, *size: Any) -> Outcome:
