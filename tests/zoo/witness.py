@@ -51,6 +51,8 @@ class Uncounted(TorchDispatchMode):
         elif name == "aten::_trilinear":  # F.bilinear: x₁·A·x₂ is A·x₂ for each output, then the product with x₁
             F_out, F_1, F_2 = args[1].shape
             self.macs += args[0].shape[0] * F_out * F_1 * (F_2 + 1)
+        elif name == "aten::mkldnn_rnn_layer":  # an LSTM on the CPU
+            self.macs += prod(args[0].shape[:-1]) * (args[1].numel() + args[2].numel())
         elif name == "torchvision::deform_conv2d":
             out = func(*args, **(kwargs or {}))
             self.macs += out.numel() * prod(args[1].shape[1:])
@@ -60,6 +62,7 @@ class Uncounted(TorchDispatchMode):
 
 def see(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Seen:
     """Run on the meta device; where values are needed, on the CPU, in plain mathematics that the counter sees."""
+    model = copy.deepcopy(model).requires_grad_(False)  # the counter's own hooks look for gradients
     if not any(tensor.device.type == "cpu" for tensor in (*model.parameters(), *_tensors((args, kwargs)))):
         return _watched(model, args, kwargs, contextlib.nullcontext, "meta")
     try:
