@@ -12,6 +12,7 @@ from torch import Tensor
 
 from inspector.errors import ShapeError
 from inspector.rules.common import Rule, ValuesNeeded, axis_of, empty, like, numpy_names, product, shape_argument
+from inspector.structure import tensors
 
 if TYPE_CHECKING:
     from inspector.rules.common import Outcome
@@ -24,6 +25,8 @@ def view(function: Any) -> Rule:
         try:
             return function(*args, **kwargs), None
         except (RuntimeError, IndexError, ValueError) as error:
+            if any(tensor.dim() == 0 for tensor in tensors((args[1:], kwargs))):  # a size that is a tensor
+                raise ValuesNeeded from error
             raise ShapeError(str(error).partition("\n")[0]) from error
 
     rule.__name__ = getattr(function, "__name__", "view")
@@ -68,6 +71,8 @@ def reshaped(input: Tensor, shape: Any) -> Tensor:
     try:
         return empty(input.shape, input.dtype).view(shape)
     except RuntimeError as error:
+        if tensors(shape):
+            raise ValuesNeeded from error
         asked = list(shape) if isinstance(shape, (tuple, list)) else [shape]
         told = f"{list(input.shape)} has {input.numel()} elements and takes no shape {asked}"
         raise ShapeError(told) from error
