@@ -15,7 +15,7 @@ from inspector.inputs import dtype_name, make_inputs
 from inspector.internals import without_outer_modes
 from inspector.preserve import ONE_AT_A_TIME, preserved
 from inspector.records import ModuleCall, Row, TensorRecord
-from inspector.registered import RegisteredTensors, modules_of, tensors_of
+from inspector.registered import lazy_on_meta, RegisteredTensors, modules_of, tensors_of
 from inspector.report import table, web
 from inspector.structure import deep_copy, map_tensors, tensors, unwrap
 from inspector.symbolic import Symbols
@@ -326,6 +326,7 @@ def _predict(
     registered = RegisteredTensors(modules)
     if registered.lazy:
         model = deep_copy(model)
+        lazy_on_meta(model)
         notes.append("lazy modules were materialised on a copy; the model itself is as lazy as before")
         modules = modules_of(model)
     with preserved(model, values=False), uncompiled():

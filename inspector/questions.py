@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import check_backward_validity
 
 
 def _requires_grad(tensor: Tensor, _: torch.device) -> bool:
-    """A result without data is taken for one that a gradient reaches, wherever gradients are recorded."""
-    if tensor.requires_grad or not tensor.is_meta or type(tensor) is not Tensor:
+    """The tensor's own flag; to checkpointing, which warns where it finds none set, results without data have it."""
+    if tensor.requires_grad or not tensor.is_meta:
         return tensor.requires_grad
-    return torch.is_grad_enabled() and (tensor.is_floating_point() or tensor.is_complex())
+    caller = sys._getframe(3).f_back  # of the expression in which the question stands
+    return caller is not None and caller.f_code is check_backward_validity.__code__
 
 
 #: Getter -> (tensor, the model's device) -> answer.
@@ -25,11 +28,13 @@ ANSWERS: dict[Any, Callable[[Tensor, torch.device], Any]] = {
     Tensor.requires_grad.__get__: _requires_grad,  # type: ignore[attr-defined]  # likewise
 }
 
+SET_GRAD: Any = Tensor.grad.__set__  # type: ignore[union-attr]  # a property of C, in the stubs a plain value
+SET_DATA: Any = Tensor.data.__set__  # type: ignore[attr-defined]  # likewise
 #: Calls that change how gradients reach a tensor, not its values; what they did to a model is taken back.
 SETTERS: frozenset[Any] = frozenset(
     (
         Tensor.requires_grad_,
         Tensor.requires_grad.__set__,  # type: ignore[attr-defined]  # a property of C, in the stubs a plain bool
-        Tensor.grad.__set__,  # type: ignore[union-attr]  # likewise
+        SET_GRAD,
     )
 )

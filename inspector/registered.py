@@ -102,3 +102,15 @@ def tensors_of(modules: list[tuple[str, nn.Module]]) -> Iterator[Tensor]:
             for tensor in table.values():
                 if tensor is not None:
                     yield tensor
+
+
+def lazy_on_meta(model: nn.Module) -> None:
+    """Let lazy parameters and buffers get their sizes on the meta device, where they take no memory."""
+    for module in model.modules():
+        for name, parameter in module._parameters.items():
+            if isinstance(parameter, UninitializedParameter):
+                flag, dtype = parameter.requires_grad, parameter.dtype
+                module._parameters[name] = UninitializedParameter(requires_grad=flag, device="meta", dtype=dtype)
+        for name, buffer in module._buffers.items():
+            if isinstance(buffer, UninitializedBuffer):
+                module._buffers[name] = UninitializedBuffer(device="meta", dtype=buffer.dtype)

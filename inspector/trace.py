@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from inspector.errors import NeedsData, ShapeError
@@ -27,7 +28,7 @@ from inspector.internals import (
     watching,
 )
 from inspector.known import KnownValues, Unknown, map_arguments
-from inspector.questions import ANSWERS, SETTERS
+from inspector.questions import ANSWERS, SET_DATA, SET_GRAD, SETTERS
 from inspector.rules import PARAMETERS, PASSIVE, RANDOM, RULES, ValuesNeeded, rule_for
 from inspector.rules.autocast import autocast_output
 from inspector.structure import map_tensors, tensors
@@ -88,7 +89,7 @@ class Tracer(TorchFunctionMode):
         self.stopped_in: tuple[str, type[nn.Module], Any] | None = None
         self._last: Any = None  # the tensor that the last call returned
         self._followed: Any = None
-        self._taken_back: list[tuple[Tensor, bool, Tensor | None]] = []
+        self._taken_back: list[tuple[Any, Tensor, Any]] = []  # (setter, tensor, value before)
 
     # Modules
 
@@ -99,9 +100,8 @@ class Tracer(TorchFunctionMode):
             with watching(self._call_module), self:
                 yield
         finally:
-            for tensor, required, gradient in reversed(self._taken_back):
-                tensor.requires_grad = required
-                tensor.grad = gradient
+            for setter, tensor, value in reversed(self._taken_back):
+                setter(tensor, value)
 
     def _call_module(self, run: Any, module: nn.Module, args: Any, kwargs: Any) -> Any:
         path = self._paths.get(id(module))
@@ -204,8 +204,10 @@ class Tracer(TorchFunctionMode):
             return answer(args[0], self._home)
         if func in SETTERS:
             if args[0].is_leaf:
-                self._taken_back.append((args[0], args[0].requires_grad, args[0].grad))
+                self._taken_back += [(Tensor.requires_grad_, args[0], args[0].requires_grad), (SET_GRAD, args[0], args[0].grad)]
             return func(*args, **kwargs)
+        if func == SET_DATA:  # a new object each time
+            return self._set_data(*args)
         if func is torch.autograd.grad and not self._real:
             return self._gradients(*args, **kwargs)
         rule = rule_for(func)
@@ -244,6 +246,14 @@ class Tracer(TorchFunctionMode):
                 by_pytorch=True,
                 parameters=self._first_uses(read, None),
             )
+
+    def _set_data(self, tensor: Tensor, value: Tensor) -> None:
+        """``tensor.data = value``: a lazy parameter gets its size; what holds values keeps them."""
+        if is_lazy(tensor) or self._real:
+            SET_DATA(tensor, value)
+        elif tensor.is_meta:
+            self._taken_back.append((SET_DATA, tensor, tensor.detach()))
+            SET_DATA(tensor, meta_twin(value))
 
     def _gradients(self, outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
         """Of a backward inside a forward only the shapes are known: what it multiplies is not written in the forward."""
@@ -376,7 +386,7 @@ def _first_tensor(args: Any, kwargs: Any) -> Tensor:
 def _described(output: Any) -> tuple[tuple[Any, ...], tuple[torch.dtype, ...]]:
     if type(output) is Tensor:
         return (output.shape,), (output.dtype,)
-    found = tensors(output)
+    found = [tensor for tensor in tensors(output) if not is_lazy(tensor)]
     return tuple(tensor.shape for tensor in found), tuple(tensor.dtype for tensor in found)
 
 

@@ -155,30 +155,35 @@ def _layer_params(prediction: Prediction, measurement: Measurement, call: Module
     unused = sum(
         record.numel
         for record in prediction.tensors
-        if not record.buffer and not record.used and any(name.startswith(prefix) for name in record.names)
+        if not record.buffer and not record.used and _under(record.names, prefix)
     )
     tied = any(name.startswith(prefix) for names in prediction.tied_parameters for name in names)
     again = "counts a tied parameter at each of its places" if tied else "counts the weights that pruning left"
     idle = "counts parameters that no call uses"
     shown, mended_by_torchinfo = found.params or 0, found.corrected_params or 0
     reasons = {again: mended_by_torchinfo, idle: shown - unused, f"{again}, and {idle}": mended_by_torchinfo - unused}
+    reasons[_ELSEWHERE] = shown + _used_elsewhere(prediction, call, prefix)
     for reason, mended in reasons.items():
         if mended == call.params:
             return _not_counted(measurement, "params", call, call.params, found.params, reason)
-    if found.params == 0 and call.params == _registered_by_caller(prediction, call):
-        reason = "gives parameters to the module that registers them, not to the call that uses them"
-        return _not_counted(measurement, "params", call, call.params, found.params, reason)
     return _equal(measurement, "params", call, call.params, found.params)
 
 
-def _registered_by_caller(prediction: Prediction, call: ModuleCall) -> int:
-    """Elements that the calling module registers itself, such as the originals of a parametrization."""
-    caller = prediction.modules[call.parent].path
-    return sum(
-        record.numel
-        for record in prediction.tensors
-        if not record.buffer and any(name.rpartition(".")[0] == caller for name in record.names)
-    )
+_ELSEWHERE = "gives parameters to the module that registers them, not to the call that uses them first"
+
+
+def _used_elsewhere(prediction: Prediction, call: ModuleCall, prefix: str) -> int:
+    """Elements first used in this call and registered elsewhere, less those registered here and first used elsewhere."""
+    used = prediction.first_used_in(call)
+    balance = 0
+    for number, record in enumerate(prediction.tensors):
+        if not record.buffer:
+            balance += record.numel * ((number in used) - _under(record.names, prefix))
+    return balance
+
+
+def _under(names: tuple[str, ...], prefix: str) -> bool:
+    return any(name.startswith(prefix) for name in names)
 
 
 def _mended_check(

@@ -189,13 +189,26 @@ def cell_params(
 
 
 def pack(input: Tensor, lengths: Tensor, batch_first: bool) -> Outcome:
-    """torch._pack_padded_sequence: the number of steps that remain is the sum of the lengths' values."""
-    raise ValuesNeeded
+    """torch._pack_padded_sequence: (N, T, *) or (T, N, *) gives (n, *), n steps being the sum of the lengths' values."""
+    if lengths.is_meta:
+        raise ValuesNeeded
+    T, N = (input.shape[1], input.shape[0]) if batch_first else input.shape[:2]
+    steps = lengths.tolist()
+    if len(steps) != N or steps[0] > T or steps[-1] < 1 or steps != sorted(steps, reverse=True):
+        raise ShapeError(f"lengths {steps} for {N} sequences of {T} steps: each from 1 to {T}, the longest first")
+    batch_sizes = torch.tensor([sum(length > step for length in steps) for step in range(steps[0])])
+    return (empty((sum(steps), *input.shape[2:]), input.dtype), batch_sizes), None
 
 
 def pad(data: Tensor, batch_sizes: Tensor, batch_first: bool, padding_value: float, total_length: int) -> Outcome:
-    """torch._pad_packed_sequence: the number of sequences is the first batch size's value."""
-    raise ValuesNeeded
+    """torch._pad_packed_sequence: (n, *) gives (N, T, *) or (T, N, *), N being the first batch size's value."""
+    if batch_sizes.is_meta:
+        raise ValuesNeeded
+    sizes = batch_sizes.tolist()
+    N, T = sizes[0], max(len(sizes), total_length)
+    lengths = torch.tensor([sum(size > sequence for size in sizes) for sequence in range(N)])
+    padded = empty((T, N, *data.shape[1:]), data.dtype)
+    return (padded.transpose(0, 1) if batch_first else padded, lengths), None
 
 
 def pad_sequence(

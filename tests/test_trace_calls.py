@@ -1,0 +1,246 @@
+"""Calls of every sort: functional transforms, custom functions and operators, exotic dtypes, control flow on values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import inspector
+from inspector.errors import NeedsData
+from tests.held import held, kinds, sums_hold
+
+
+class Fn(nn.Module):
+    """A forward that is the given function, beside a linear layer it may use."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.function = function
+
+    def forward(self, x: Tensor) -> Any:
+        return self.function(self.linear, x)
+
+
+def test_vmap_counts_every_example() -> None:
+    p = held(Fn(lambda linear, x: torch.vmap(lambda row: linear(row).relu())(x)), (5, 4))
+    assert p.total_macs == 5 * 4 * 4
+    assert p.modules[0].output_shapes == ((5, 4),)
+    assert "5 mapped examples" in p.rows[0].note
+
+
+def test_vmap_in_vmap() -> None:
+    def nested(linear: nn.Linear, x: Tensor) -> Tensor:
+        return torch.vmap(torch.vmap(lambda row: linear(row) * row.sum()))(x)
+
+    p = held(Fn(nested), (5, 3, 4))
+    assert p.total_macs == 5 * 3 * 4 * 4
+    assert p.modules[0].output_shapes == ((5, 3, 4),)
+
+
+def test_vmap_over_other_axes() -> None:
+    def pairs(linear: nn.Linear, x: Tensor) -> Tensor:
+        return torch.vmap(lambda a, b: a @ linear.weight @ b, in_dims=(0, None), out_dims=0)(x, x[0])
+
+    p = held(Fn(pairs), (5, 4))
+    assert p.modules[0].output_shapes == ((5,),)
+
+
+def test_functional_call_with_other_parameters() -> None:
+    def stacked(linear: nn.Linear, x: Tensor) -> Tensor:
+        doubled = {name: 2 * value for name, value in linear.named_parameters()}
+        return torch.func.functional_call(linear, doubled, (x,))
+
+    model = Fn(stacked)
+    weight = model.linear.weight
+    p = held(model, (5, 4))
+    assert p.total_macs == 5 * 4 * 4
+    assert p.unused_parameters == ()
+    assert model.linear.weight is weight
+
+
+def test_torch_func_grad_in_a_forward() -> None:
+    def energy(linear: nn.Linear, x: Tensor) -> Tensor:
+        return torch.func.grad(lambda row: linear(row).square().sum())(x)
+
+    p = inspector.predict(Fn(energy), input_data=torch.rand(5, 4))
+    assert p.modules[0].output_shapes == ((5, 4),)
+    assert p.total_macs >= 5 * 4 * 4
+
+
+def test_an_autograd_function_is_seen_by_its_parts() -> None:
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+            ctx.save_for_backward(weight)
+            return (x @ weight) * 2
+
+        @staticmethod
+        def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+            (weight,) = ctx.saved_tensors
+            return 2 * grad @ weight.T, None
+
+    p = held(Fn(lambda linear, x: Doubled.apply(linear(x), linear.weight)), (5, 4))
+    assert p.total_macs == 2 * 5 * 4 * 4
+    assert kinds(p) == ["linear", "matmul", "mul"]
+
+
+@torch.library.custom_op("held::opaque", mutates_args=())
+def opaque(x: Tensor) -> Tensor:
+    return x * 2
+
+
+@torch.library.custom_op("held::faked", mutates_args=())
+def faked(x: Tensor) -> Tensor:
+    return x * 2
+
+
+@faked.register_fake
+def _(x: Tensor) -> Tensor:
+    return torch.empty_like(x)
+
+
+def test_an_operator_that_nobody_knows_is_unknown_and_never_zero() -> None:
+    p = inspector.predict(Fn(lambda linear, x: linear(faked(x))), (5, 4))
+    sums_hold(p)
+    assert [(row.kind, row.macs, row.source) for row in p.rows] == [
+        ("held::faked", None, "pytorch"),
+        ("linear", 5 * 4 * 4, "formula"),
+    ]
+    assert p.unknown_macs == 1
+    assert p.modules[0].macs is None
+    assert p.modules[0].known_macs == p.total_macs == 80
+    assert "≥" in str(p)
+
+
+def test_an_operator_without_a_shape_rule_asks_for_data() -> None:
+    model = Fn(lambda linear, x: linear(opaque(linear(x))))
+    with pytest.raises(inspector.InspectionError, match="held::opaque") as caught:
+        inspector.predict(model, (5, 4))
+    assert len(caught.value.partial.rows) == 1
+    assert "--input-file" in str(caught.value)
+    p = inspector.predict(model, input_data=torch.rand(5, 4))
+    assert [(row.kind, row.macs) for row in p.rows] == [("linear", 80), ("held::opaque", None), ("linear", 80)]
+    assert p.rows[1].output_shapes == ((5, 4),)
+
+
+def test_opaque_operators_called_through_torch_ops() -> None:
+    p = inspector.predict(Fn(lambda linear, x: torch.ops.held.faked(linear(x))), (5, 4))
+    assert [row.kind for row in p.rows] == ["linear", "held::faked"]
+    p = inspector.predict(Fn(lambda linear, x: torch.ops.held.faked.default(linear(x))), (5, 4))
+    assert p.unknown_macs == 1
+
+
+def test_flex_attention() -> None:
+    from torch.nn.attention.flex_attention import flex_attention
+
+    def attend(linear: nn.Linear, x: Tensor) -> Tensor:
+        q = linear(x).unflatten(-1, (2, 2)).transpose(1, 2)
+        return flex_attention(q, q, q)
+
+    p = inspector.predict(Fn(attend), (3, 5, 4))
+    sums_hold(p)
+    assert p.modules[0].output_shapes == ((3, 2, 5, 2),)
+    # Scores and their sums: 2 products of 5 queries, 5 keys and 2 features, for 3 examples and 2 heads.
+    assert p.total_macs == 3 * 5 * 4 * 4 + 2 * (3 * 2 * 5 * 5 * 2)
+
+
+def test_complex_numbers_and_fourier_transforms() -> None:
+    def spectrum(linear: nn.Linear, x: Tensor) -> tuple[Tensor, ...]:
+        z = torch.fft.rfft(linear(x))
+        w = torch.view_as_real(z * torch.exp(1j * z.real))
+        return z, w, z.abs(), torch.fft.irfft(z, n=4), torch.fft.fft2(x), torch.complex(x, x).conj()
+
+    p = held(Fn(spectrum), (5, 4))
+    assert p.modules[0].output_shapes == ((5, 3), (5, 3, 2), (5, 3), (5, 4), (5, 4), (5, 4))
+    assert p.modules[0].dtypes == ("complex64", "float32", "float32", "float32", "complex64", "complex64")
+
+
+def test_in_place_and_out_forms() -> None:
+    def writes(linear: nn.Linear, x: Tensor) -> Tensor:
+        y = linear(x).relu_()
+        y += 1
+        y[:, 0] = 0
+        y[:, 1:].mul_(2)
+        target = torch.empty(5, 4)
+        torch.add(x, x, out=target)
+        torch.mm(x, linear.weight.detach(), out=target)
+        return y.clamp_(min=0).add_(F.relu(target, inplace=True))
+
+    p = held(Fn(writes), (5, 4))
+    assert p.total_macs == 2 * 5 * 4 * 4
+    assert p.modules[0].output_shapes == ((5, 4),)
+
+
+def test_a_forward_that_catches_what_a_submodule_raises() -> None:
+    class Picky(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise RuntimeError("not today")
+
+    class Tolerant(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.picky, self.linear = Picky(), nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            try:
+                x = self.picky(x)
+            except RuntimeError:
+                x = self.linear(x)
+            return x.relu()
+
+    p = inspector.predict(Tolerant(), (5, 4))
+    sums_hold(p)
+    assert [(call.path, call.depth, call.parent) for call in p.modules] == [
+        ("", 0, -1),
+        ("picky", 1, 0),
+        ("linear", 1, 0),
+    ]
+    assert [row.path for row in p.rows] == ["linear", ""]
+
+
+def test_a_branch_on_values_without_data_says_where_and_asks_for_data() -> None:
+    def branch(linear: nn.Linear, x: Tensor) -> Tensor:
+        y = linear(x)
+        if y.sum() > 0:  # here
+            return y
+        return y @ linear.weight
+
+    with pytest.raises(NeedsData) as caught:
+        inspector.predict(nn.Sequential(nn.ReLU(), Fn(branch)), (5, 4))
+    message = str(caught.value)
+    assert "1 (Fn)" in message
+    assert "if y.sum() > 0:  # here" in message
+    assert "test_trace_calls.py:" in message
+    assert "--input-file" in message
+    assert [row.kind for row in caught.value.partial.rows] == ["relu", "linear", "sum", "gt"]
+
+
+def test_with_data_the_real_branch_is_followed() -> None:
+    def branch(linear: nn.Linear, x: Tensor) -> Tensor:
+        return linear(x) if x.sum() > 0 else x
+
+    taken = inspector.predict(Fn(branch), input_data=torch.ones(5, 4))
+    left = inspector.predict(Fn(branch), input_data=-torch.ones(5, 4))
+    assert taken.total_macs == 80
+    assert left.total_macs == 0
+    assert left.unused_parameters == ("linear.weight", "linear.bias")
+    assert any("branch" in note for note in taken.notes)
+    sums_hold(taken)
+    assert all(row.source == "formula" for row in taken.rows)
+
+
+def test_sizes_that_depend_on_values_say_what_they_were() -> None:
+    def select(linear: nn.Linear, x: Tensor) -> Tensor:
+        return linear(x[x[:, 0] > 0])
+
+    data = torch.tensor([[1.0] * 4, [-1.0] * 4, [2.0] * 4])
+    p = inspector.predict(Fn(select), input_data=data)
+    assert p.modules[0].output_shapes == ((2, 4),)
+    assert p.total_macs == 2 * 4 * 4
+    assert [row.kind for row in p.rows if row.data_dependent] == ["getitem"] or any(r.data_dependent for r in p.rows)
