@@ -25,7 +25,7 @@ def view(function: Any) -> Rule:
         try:
             return function(*args, **kwargs), None
         except (RuntimeError, IndexError, ValueError) as error:
-            if any(tensor.dim() == 0 for tensor in tensors((args[1:], kwargs))):  # a size that is a tensor
+            if any(tensor.is_meta and tensor.dim() == 0 for tensor in tensors((args[1:], kwargs))):  # a size that is a tensor
                 raise ValuesNeeded from error
             raise ShapeError(str(error).partition("\n")[0]) from error
 
@@ -71,7 +71,7 @@ def reshaped(input: Tensor, shape: Any) -> Tensor:
     try:
         return empty(input.shape, input.dtype).view(shape)
     except RuntimeError as error:
-        if tensors(shape):
+        if any(tensor.is_meta for tensor in tensors(shape)):
             raise ValuesNeeded from error
         asked = list(shape) if isinstance(shape, (tuple, list)) else [shape]
         told = f"{list(input.shape)} has {input.numel()} elements and takes no shape {asked}"
