@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from inspector.rules import (
     arithmetic,
     attention,
+    contraction,
     conversion,
     convolution,
     creation,
@@ -80,6 +81,7 @@ _FAMILIES = (
     quantized,
     decomposition,
     linalg,
+    contraction,
 )
 
 #: Family -> its table, callable -> rule.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from inspector.rules.common import META
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,10 +38,9 @@ def memory_format(x: Tensor) -> torch.memory_format:
 
 def shaped(x: Tensor, shape: Sequence[Any], dtype: torch.dtype | None = None) -> Tensor:
     """A meta tensor of this shape, in the memory format and (unless given) with the dtype of ``x``."""
-    dtype = dtype or x.dtype
     if x.is_contiguous() or len(shape) not in _CHANNELS_LAST:
-        return torch.empty(shape, dtype=dtype, device="meta")
-    return torch.empty(shape, dtype=dtype, device="meta", memory_format=memory_format(x))
+        return torch.empty(shape, dtype=dtype or x.dtype, device=META)
+    return torch.empty(shape, dtype=dtype or x.dtype, device=META, memory_format=memory_format(x))
 
 
 def pooled(x: Tensor, shape: Sequence[Any], dtype: torch.dtype | None = None) -> Tensor:

@@ -49,13 +49,12 @@ def _statistics(dtype: torch.dtype) -> torch.dtype:
 
 
 def _per_channel(name: str, x: Tensor, *statistics: Tensor | None) -> None:
-    if x.dim() < 2 and x.numel():
-        raise ShapeError(f"{name} takes [N, C, *], got {list(x.shape)}")
+    shape = x.shape
+    if len(shape) < 2 and x.numel():
+        raise ShapeError(f"{name} takes [N, C, *], got {list(shape)}")
     for given in statistics:
-        if given is not None and given.shape[0] != x.shape[1]:
-            raise ShapeError(
-                f"{name} has parameters for {given.shape[0]} channels, the input {list(x.shape)} has {x.shape[1]}"
-            )
+        if given is not None and given.shape[0] != shape[1]:
+            raise ShapeError(f"{name} is over {given.shape[0]} channels, the input {list(shape)} has {shape[1]}")
 
 
 def batch_norm(
@@ -69,10 +68,11 @@ def batch_norm(
     eps: float = 1e-5,
 ) -> Outcome:
     """F.batch_norm: (N, C, *) keeps its shape; each channel is normalized over the batch."""
-    _per_channel("batch_norm", input, weight, bias, running_mean, running_var)
-    if training and input.numel() == input.shape[1]:
+    _per_channel("batch_norm", input, weight, running_mean)
+    n = input.numel()
+    if training and n == input.shape[1]:
         raise ShapeError(f"batch_norm in training needs more than one value for each channel, got {list(input.shape)}")
-    return shaped(input, input.shape), WORK(n=input.numel())
+    return shaped(input, input.shape), WORK(n=n)
 
 
 def _batch_norm_builtin(
