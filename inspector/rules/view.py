@@ -25,7 +25,8 @@ def view(function: Any) -> Rule:
         try:
             return function(*args, **kwargs), None
         except (RuntimeError, IndexError, ValueError) as error:
-            if any(tensor.is_meta and tensor.dim() == 0 for tensor in tensors((args[1:], kwargs))):  # a size that is a tensor
+            # A size may be a tensor.
+            if any(tensor.is_meta and tensor.dim() == 0 for tensor in tensors((args[1:], kwargs))):
                 raise ValuesNeeded from error
             raise ShapeError(str(error).partition("\n")[0]) from error
 
