@@ -85,7 +85,7 @@ def _describe(tensor: Tensor) -> str:
 
 def meta_twin(tensor: Tensor) -> Tensor:
     """A tensor without memory of the same size, stride, dtype and ``requires_grad``."""
-    if tensor.is_meta:
+    if tensor.is_meta and not hasattr(tensor, "fake_mode"):  # a fake tensor does not mix with others outside its mode
         return tensor
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_nested:
         return tensor.detach().to("meta")

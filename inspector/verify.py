@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from inspector.inputs import ModelInputs, make_inputs
+from inspector.internals import without_outer_modes
 from inspector.predict import Prediction, predict
 from inspector.preserve import preserved
 from inspector.records import Check, Measurement
@@ -101,7 +102,8 @@ def verify(
     >>> v.ok, len(v.differences)
     (True, 0)
     """
-    inputs = make_inputs(model, input_size, input_data, input_dtypes, input_kwargs)
+    with without_outer_modes():
+        inputs = make_inputs(model, input_size, input_data, input_dtypes, input_kwargs)
     prediction = predict(
         model,
         input_size,

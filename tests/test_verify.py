@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.utils import prune
+from torch.utils.flop_counter import FlopCounterMode
 
 from inspector import rules
 from inspector.errors import InspectionError, NeedsData
@@ -286,3 +289,39 @@ def test_work_of_hooks_that_torchinfo_does_not_see():
     assert verification.ok, verification
     # The layer 2·3·4 = 24; one power iteration Wᵀu and Wv, 12 each; σ = uᵀ(Wv), 12 for Wv and 4 for the dot product.
     assert verification.prediction.total_macs == 64
+
+
+def test_nothing_of_the_model_changes_and_no_number_is_drawn():
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Dropout())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    attributes = [sorted(vars(module)) for module in model.modules()]
+    state = torch.get_rng_state()
+    for question in ({"input_size": (4, 3)}, {"input_data": torch.ones(4, 3)}, {"input_size": (4, 3), "mode": "eval"}):
+        assert verify(model, **question).ok
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert attributes == [sorted(vars(module)) for module in model.modules()]
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    assert all(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, FakeTensorMode, lambda: torch.device("meta")])
+def test_under_the_callers_own_modes(mode):
+    made_outside = Net()
+    with mode():
+        for model in (made_outside, Net()):
+            verification = verify(model, SIZE)
+            assert verification.ok, verification
+            assert not [m.failure for m in verification.measurements if m.failure]
+
+
+def test_the_callers_own_counter_is_left_alone():
+    with FlopCounterMode(display=False) as counter:
+        assert verify(Net(), SIZE).ok
+        assert verify(Net(), input_data=torch.zeros(SIZE)).ok
+    assert counter.get_total_flops() == 0
+
+
+def test_in_threads():
+    with ThreadPoolExecutor(4) as pool:
+        assert all(v.ok for v in pool.map(lambda _: verify(Net(), SIZE), range(4)))

@@ -15,6 +15,7 @@ from torch.jit import ScriptModule
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from inspector.inputs import ModelInputs
+from inspector.internals import without_outer_modes
 from inspector.preserve import ONE_AT_A_TIME, preserved
 from inspector.references.twins import exchange, meta_copy, on_meta
 from inspector.structure import deep_copy, map_tensors, tensors, unwrap
@@ -91,7 +92,7 @@ def run(
     for prepare, note in _ways(unwrap(model), inputs, device, prefer_meta):
         setting: Setting | None = None
         try:
-            with ONE_AT_A_TIME, warnings.catch_warnings(), preserved(model, values=False):
+            with ONE_AT_A_TIME, without_outer_modes(), warnings.catch_warnings(), preserved(model, values=False):
                 warnings.simplefilter("ignore")  # what the forward warns of, it has told already
                 setting = prepare(f"{note}: {failure.message}" if failure is not None and note else note)
                 with opened([*setting.model.named_modules()]), uncompiled():

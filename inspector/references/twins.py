@@ -51,7 +51,7 @@ def _twin(tensor: Tensor) -> Tensor:
     if isinstance(tensor, (UninitializedParameter, UninitializedBuffer)):
         options: dict[str, Any] = {"device": "meta", "dtype": tensor.data.dtype, "requires_grad": tensor.requires_grad}
         return cast("Tensor", type(tensor)(**options))
-    if tensor.is_meta:
+    if tensor.is_meta and not hasattr(tensor, "fake_mode"):
         return tensor
     twin = meta_twin(tensor.detach())
     if isinstance(tensor, nn.Parameter):
