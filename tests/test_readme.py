@@ -66,7 +66,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("place", RUNNING)
-def test_block_runs(place: str, folder: Path) -> None:
+def test_block_runs(place: str, folder: Path, request: pytest.FixtureRequest) -> None:
     block, printed = RUNNING[place]
     code = INSTALLS.sub("", block.code)
     if block.language == "bash":
@@ -85,7 +85,11 @@ def test_block_runs(place: str, folder: Path) -> None:
         env={**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}"},
     )
     assert done.returncode == 0, f"{place}:\n{done.stdout}{done.stderr}"
-    if printed is not None:
+    if printed is not None and request.config.getoption("--update-goldens"):
+        page = ROOT / place.partition(":")[0]
+        old, new = (f"```{block.language}\n{block.code}```\n```text\n{text}```" for text in (printed, done.stdout))
+        page.write_text(page.read_text().replace(old, new))
+    elif printed is not None:
         assert VERSION.sub(r"\1", done.stdout.rstrip("\n")) == VERSION.sub(r"\1", printed.rstrip("\n"))
 
 
