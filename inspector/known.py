@@ -1,14 +1,13 @@
 """Values that follow from constants alone, computed only when somebody asks for them.
 
-A forward may ask for the value of a tensor that no input reaches: a mask it built itself, a count in a buffer. Each
-call
-whose tensors are all known is remembered, not run; ``item()`` and the like then run just the chain they need, on the
-CPU.
+A forward may ask for the value of a tensor that no input reaches: a mask it built itself, a count in a buffer. Each call
+whose tensors are all known is noted, not run; ``item()`` and the like then run the calls they need, on the CPU, in the
+order in which they happened, so that what was written through a view is seen by all who share its memory.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,86 +19,63 @@ class Unknown(Exception):
     """The tensor's value depends on input that holds no data."""
 
 
-class _Step:
-    """One remembered call: its function, its arguments with steps in place of known tensors, and which output is
-    meant.
-    """
+class _Call:
+    """One noted call: its arguments with sources in place of known tensors without data."""
 
-    __slots__ = ("args", "function", "index", "kwargs", "replaces", "result")
+    __slots__ = ("args", "function", "kwargs", "number", "results")
 
-    def __init__(self, function: Any, args: Any, kwargs: Any, index: int, replaces: bool) -> None:
-        self.function, self.args, self.kwargs, self.index, self.replaces = function, args, kwargs, index, replaces
-        self.result: Tensor | None = None
-
-    def compute(self) -> Tensor:
-        if self.result is None:
-            args, kwargs = _resolved(self.args, self.replaces), _resolved(self.kwargs, False)
-            output = self.function(*args, **kwargs)
-            self.result = args[0] if self.replaces else tensors(output)[self.index]
-            self.args = self.kwargs = ()
-        return self.result
+    def __init__(self, number: int, function: Any, args: Any, kwargs: Any) -> None:
+        self.number, self.function, self.args, self.kwargs = number, function, args, kwargs
+        self.results: list[Tensor] | None = None
 
 
-def _resolved(value: Any, copy_first: bool) -> Any:
-    """Arguments with values; where the call works in place its target is a copy, so that older readers keep theirs."""
-    if isinstance(value, _Step):
-        return value.compute()
-    if isinstance(value, Tensor):
-        return value.detach().cpu()
-    if isinstance(value, torch.device):
-        return torch.device("cpu")
-    if isinstance(value, dict):
-        return {key: _resolved(item, False) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        items = [_resolved(item, False) for item in value]
-        if copy_first:
-            items[0] = items[0].clone()
-        return items if isinstance(value, list) else tuple(items)
-    if isinstance(value, slice):
-        return slice(*(_resolved(part, False) for part in (value.start, value.stop, value.step)))
-    return value
+class _Source(NamedTuple):
+    """Which result of which call a tensor is."""
+
+    call: _Call
+    index: int
+    memory: int
 
 
 class KnownValues:
     """Which tensors of one trace are known, and how."""
 
     def __init__(self) -> None:
-        # The tensor is held beside its step, so that its id stays its own.
-        self.steps: dict[int, tuple[Tensor, _Step]] = {}
-        self._storages: dict[int, list[int]] = {}
-        self._lost: set[int] = set()
+        # The tensor is held beside its source, so that its id stays its own.
+        self.steps: dict[int, tuple[Tensor, _Source]] = {}
+        self._writes: dict[int, list[_Call]] = {}  # memory -> calls that wrote into it
+        self._lost: set[int] = set()  # memory into which something unknown was written
+        self._count = 0
 
     def __contains__(self, tensor: Tensor) -> bool:
-        return id(tensor) in self.steps or not (tensor.is_meta or self._is_lost(tensor))
-
-    def _is_lost(self, tensor: Tensor) -> bool:
-        return bool(self._lost) and _storage(tensor) in self._lost
+        if self._lost and _memory(tensor) in self._lost:
+            return False
+        return id(tensor) in self.steps or not tensor.is_meta
 
     def covers(self, args: Any, kwargs: Any) -> bool:
         """Every tensor among the arguments is known; true where there is none."""
         return all(tensor in self for tensor in tensors((args, kwargs)))
 
     def remember(self, function: Any, args: Any, kwargs: Any, output: Any) -> None:
-        """Note that ``output`` is what ``function`` gives for known arguments; for one that works in place, on its
-        target.
-        """
-        target = args[0] if args and isinstance(args[0], Tensor) else None
+        """Note that ``output`` is what ``function`` gives for known arguments, or writes into one of them."""
+        self._count += 1
+        call = _Call(self._count, function, self._sources(args), self._sources(kwargs))
         results = tensors(output)
-        replaces = target is not None and (output is None or any(result is target for result in results))
-        stored = (self._stored(args), self._stored(kwargs))
-        if replaces:
-            assert target is not None
-            self._forget_aliases(target)
-            self._add(target, _Step(function, *stored, 0, replaces=True))
-        else:
-            for index, result in enumerate(results):
-                self._add(result, _Step(function, *stored, index, replaces=False))
+        target = args[0] if args and isinstance(args[0], Tensor) else None
+        written = tensors(kwargs["out"]) if kwargs.get("out") is not None else []
+        if target is not None and (output is None or any(result is target for result in results)):
+            written.append(target)
+        for tensor in written:
+            self._writes.setdefault(_memory(tensor), []).append(call)
+        places = {id(tensor) for tensor in written}
+        for index, result in enumerate(results):
+            if id(result) not in places:
+                self.steps[id(result)] = (result, _Source(call, index, _memory(result)))
 
     def forget(self, target: Tensor) -> None:
-        """Something unknown was written into this tensor."""
+        """Something unknown was written into this tensor, and so into all that share its memory."""
         if id(target) in self.steps or not target.is_meta:
-            self._forget_aliases(target)
-            self.steps.pop(id(target), None)
+            self._lost.add(_memory(target))
 
     def value(self, tensor: Tensor) -> Tensor:
         """The tensor with its values, on the CPU.
@@ -107,13 +83,14 @@ class KnownValues:
         Raises:
             Unknown: it depends on input without data.
         """
-        entry = self.steps.get(id(tensor))
-        if entry is not None:
-            with torch.no_grad():
-                return entry[1].compute()
-        if tensor.is_meta or self._is_lost(tensor):
+        if tensor not in self:
             raise Unknown
-        return tensor
+        memory = _memory(tensor)
+        if id(tensor) not in self.steps and memory not in self._writes:
+            return tensor
+        with torch.no_grad():
+            entry = self.steps.get(id(tensor))
+            return _Replay(self._writes).value(tensor if entry is None else entry[1], memory)
 
     def value_or_itself(self, tensor: Tensor) -> Tensor:
         """The tensor with its values where these are known."""
@@ -122,28 +99,94 @@ class KnownValues:
         except Unknown:
             return tensor
 
-    def _add(self, tensor: Tensor, step: _Step) -> None:
-        self.steps[id(tensor)] = (tensor, step)
-        self._storages.setdefault(_storage(tensor), []).append(id(tensor))
-
-    def _stored(self, value: Any) -> Any:
-        def step(tensor: Tensor) -> Any:
+    def _sources(self, value: Any) -> Any:
+        def source(tensor: Tensor) -> Any:
             entry = self.steps.get(id(tensor))
             return entry[1] if entry is not None else tensor
 
-        return map_arguments(value, step)
-
-    def _forget_aliases(self, target: Tensor) -> None:
-        """Other tensors on the same memory change with the target, in ways that are not followed."""
-        storage = _storage(target)
-        for other in self._storages.get(storage, ()):
-            if other != id(target):
-                self.steps.pop(other, None)
-        if not target.is_meta:
-            self._lost.add(storage)
+        return map_arguments(value, source)
 
 
-def _storage(tensor: Tensor) -> int:
+class _Replay:
+    """Runs the calls that one value needs, each once, in their order."""
+
+    def __init__(self, writes: dict[int, list[_Call]]) -> None:
+        self._writes = writes
+        self._needed: dict[int, _Call] = {}
+        self._results: dict[int, list[Tensor]] = {}
+        self._copies: dict[int, Tensor] = {}
+        self._written_over = False  # something in this replay is, at some time, so that no result can be kept
+
+    def value(self, source: _Source | Tensor, memory: int) -> Tensor:
+        """The source's value as it is after all writes so far."""
+        if isinstance(source, _Source):
+            self._need([source.call])
+        self._need(self._earlier(memory, None))
+        for number in sorted(self._needed):
+            call = self._needed[number]
+            results = None if self._written_over else call.results
+            if results is None:
+                results = tensors(call.function(*self._resolved(call.args), **self._resolved(call.kwargs)))
+                if not self._written_over:
+                    call.results = results
+            self._results[number] = results
+        return self._resolved(source)  # type: ignore[no-any-return]
+
+    def _need(self, pending: list[_Call]) -> None:
+        while pending:
+            call = pending.pop()
+            if call.number in self._needed:
+                continue
+            self._needed[call.number] = call
+            for held in _sources_in((call.args, call.kwargs)):
+                if isinstance(held, _Source):
+                    pending.append(held.call)
+                    pending += self._earlier(held.memory, call.number)
+                else:
+                    pending += self._earlier(_memory(held), call.number)
+
+    def _earlier(self, memory: int, before: int | None) -> list[_Call]:
+        """Writes into a piece of memory, itself or through a view, before a call."""
+        writes = self._writes.get(memory, [])
+        self._written_over = self._written_over or bool(writes)
+        return [call for call in writes if before is None or call.number < before]
+
+    def _resolved(self, value: Any) -> Any:
+        """Arguments with values; what the model holds and a call writes into is copied first."""
+        if isinstance(value, _Source):
+            return self._results[value.call.number][value.index]
+        if isinstance(value, Tensor):
+            if _memory(value) not in self._writes:
+                return value.detach().cpu()
+            if id(value) not in self._copies:
+                self._copies[id(value)] = value.detach().cpu().clone()
+            return self._copies[id(value)]
+        if isinstance(value, torch.device):
+            return torch.device("cpu")
+        if isinstance(value, dict):
+            return {key: "cpu" if key == "device" else self._resolved(item) for key, item in value.items()}
+        if isinstance(value, (tuple, list)) and not isinstance(value, torch.Size):
+            items = [self._resolved(item) for item in value]
+            return items if isinstance(value, list) else tuple(items)
+        if isinstance(value, slice):
+            return slice(*map(self._resolved, (value.start, value.stop, value.step)))
+        return value
+
+
+def _sources_in(value: Any) -> list[_Source | Tensor]:
+    """Every source, and every tensor with values of its own, among the arguments of a call."""
+    if isinstance(value, (_Source, Tensor)):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, slice):
+        value = (value.start, value.stop, value.step)
+    if isinstance(value, (tuple, list)):
+        return [source for item in value for source in _sources_in(item)]
+    return []
+
+
+def _memory(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 

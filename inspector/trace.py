@@ -31,12 +31,14 @@ from inspector.known import KnownValues, Unknown, map_arguments
 from inspector.questions import ANSWERS, SET_DATA, SET_GRAD, SETTERS
 from inspector.rules import PARAMETERS, PASSIVE, RANDOM, RULES, ValuesNeeded, rule_for
 from inspector.rules.autocast import autocast_output
+from inspector.shortcuts import SHORTCUTS
 from inspector.structure import map_tensors, tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from inspector.formula import BoundFormula
+    from inspector.shortcuts import Shortcut
     from inspector.symbolic import Symbols
 
 
@@ -112,7 +114,11 @@ class Tracer(TorchFunctionMode):
         self.returns.append(_NOTHING_RETURNED)
         opened.append(number)
         try:
-            output = run(module, *args, **kwargs)
+            shortcut = SHORTCUTS.get(module.__class__)
+            if shortcut is None or len(args) != 1 or kwargs:
+                output = run(module, *args, **kwargs)
+            else:
+                output = self._run_shortcut(shortcut, run, module, args[0])
         except BaseException:
             self.stopped_in = self.stopped_in or (path, module.__class__, args)
             opened.pop()
@@ -127,6 +133,16 @@ class Tracer(TorchFunctionMode):
             with DisableTorchFunction():  # reading a shape is a call like any other
                 self.returns[number] = (len(calls), *_described(output))
         return output
+
+    def _run_shortcut(self, shortcut: Shortcut, run: Any, module: nn.Module, x: Any) -> Any:
+        """At once the one call that this module's forward makes, where nobody hooked it or gave it another forward."""
+        state = module.__dict__
+        if not (state["_forward_hooks"] or state["_forward_pre_hooks"] or "forward" in state) and type(x) is Tensor:
+            with DisableTorchFunction():
+                call = shortcut(module, x)
+                if call is not None:
+                    return self.__torch_function__(call[0], (), call[1], call[2])
+        return run(module, x)
 
     # Calls
 
@@ -176,6 +192,9 @@ class Tracer(TorchFunctionMode):
                 known.remember(func, args, kwargs or {}, output)
             elif isinstance(first, Tensor) and (output is first or output is None):
                 known.forget(first)
+        if kwargs and kwargs.get("out") is not None and not known.covers(args, kwargs):
+            for tensor in tensors(output):
+                known.forget(tensor)
         return output
 
     @staticmethod

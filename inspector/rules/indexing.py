@@ -42,9 +42,7 @@ def chosen(input: Tensor, index: Any) -> Tensor:
     for part in parts:
         if part is True or part is False or not isinstance(part, _BASIC):
             advanced = True
-        elif type(part) is slice and (
-            isinstance(part.start, Tensor) or isinstance(part.stop, Tensor) or isinstance(part.step, Tensor)
-        ):
+        elif type(part) is slice and (_hidden(part.start) or _hidden(part.stop) or _hidden(part.step)):
             raise ValuesNeeded
     if not advanced:
         try:
@@ -57,6 +55,11 @@ def chosen(input: Tensor, index: Any) -> Tensor:
     return gathered(seen, indices)
 
 
+def _hidden(part: Any) -> bool:
+    """A tensor that holds no values."""
+    return isinstance(part, Tensor) and part.is_meta
+
+
 def _told(index: Any) -> str:
     return str(index) if len(str(index)) < 60 else "given"
 
@@ -66,9 +69,12 @@ def _indices(parts: Sequence[Any]) -> list[Any]:
     found: list[Any] = []
     for part in parts:
         if isinstance(part, Tensor):
-            if part.dtype in _MASKS:
+            if part.dtype not in _MASKS:
+                found.append(part)
+            elif part.is_meta:
                 raise ValuesNeeded
-            found.append(part)
+            else:
+                found.extend(part.nonzero(as_tuple=True))
         elif part is True or part is False:
             raise TypeError("a lone truth value adds an axis: left to PyTorch")
         elif isinstance(part, _BASIC):

@@ -130,7 +130,9 @@ def repeat_interleave(
     """torch.repeat_interleave: each element so many times; counts in a tensor decide the size unless it is given."""
     if repeats is None:  # counts alone: their indices come back
         if output_size is None:
-            raise ValuesNeeded
+            if input.is_meta:
+                raise ValuesNeeded
+            output_size = int(input.sum())
         return empty((output_size,), torch.int64), None
     shape = list(input.shape) if dim is not None else [input.numel()]
     axis = axis_of(dim, len(shape)) if dim is not None else 0
@@ -139,7 +141,10 @@ def repeat_interleave(
     if output_size is not None:
         shape[axis] = output_size
     elif isinstance(repeats, Tensor):
-        raise ValuesNeeded
+        if repeats.is_meta:
+            raise ValuesNeeded
+        count = int(repeats.sum())
+        shape[axis] = shape[axis] * count if repeats.numel() == 1 else count
     else:
         shape[axis] = shape[axis] * repeats
     return empty(shape, input.dtype), None
