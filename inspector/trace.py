@@ -223,7 +223,10 @@ class Tracer(TorchFunctionMode):
             return answer(args[0], self._home)
         if func in SETTERS:
             if args[0].is_leaf:
-                self._taken_back += [(Tensor.requires_grad_, args[0], args[0].requires_grad), (SET_GRAD, args[0], args[0].grad)]
+                self._taken_back += [
+                    (Tensor.requires_grad_, args[0], args[0].requires_grad),
+                    (SET_GRAD, args[0], args[0].grad),
+                ]
             return func(*args, **kwargs)
         if func == SET_DATA:  # a new object each time
             return self._set_data(*args)

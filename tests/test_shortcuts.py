@@ -1,0 +1,103 @@
+"""Every shortcut makes the very call that its class's own forward makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from inspector.predict import predict
+from inspector.shortcuts import SHORTCUTS
+
+IMAGE = torch.randn(2, 4, 6, 6)
+CASES: dict[str, tuple[nn.Module, torch.Tensor]] = {
+    "Conv1d": (nn.Conv1d(4, 8, 3, stride=2, padding=1, groups=2), torch.randn(2, 4, 9)),
+    "Conv2d": (nn.Conv2d(4, 8, (3, 1), padding="same", dilation=2, bias=False), IMAGE),
+    "Conv2d circular": (nn.Conv2d(4, 8, 3, padding=1, padding_mode="circular"), IMAGE),
+    "Conv3d": (nn.Conv3d(1, 2, 3, padding=(0, 1, 2)), torch.randn(2, 1, 4, 5, 6)),
+    "Linear": (nn.Linear(6, 5), IMAGE),
+    "Linear without bias": (nn.Linear(6, 5, bias=False), IMAGE),
+    "BatchNorm2d": (nn.BatchNorm2d(4).eval(), IMAGE),
+    "BatchNorm2d in training": (nn.BatchNorm2d(4), IMAGE),
+    "BatchNorm2d without statistics": (nn.BatchNorm2d(4, track_running_stats=False).eval(), IMAGE),
+    "BatchNorm2d averaging": (nn.BatchNorm2d(4, momentum=None, affine=False).eval(), IMAGE),
+    "LayerNorm": (nn.LayerNorm((6, 6), eps=1e-3), IMAGE),
+    "LayerNorm without scale": (nn.LayerNorm(6, elementwise_affine=False), IMAGE),
+    "Embedding": (nn.Embedding(7, 3, padding_idx=1), torch.tensor([[1, 2], [3, 4]])),
+    "Embedding renormalizing": (nn.Embedding(7, 3, max_norm=1.0), torch.tensor([[1, 2], [3, 4]])),
+    "Dropout": (nn.Dropout(0.3), IMAGE),
+    "Dropout in place": (nn.Dropout(0.3, inplace=True).eval(), IMAGE),
+    "ReLU": (nn.ReLU(), IMAGE),
+    "ReLU in place": (nn.ReLU(inplace=True), IMAGE),
+    "ReLU6": (nn.ReLU6(), IMAGE),
+    "SiLU": (nn.SiLU(), IMAGE),
+    "Hardswish": (nn.Hardswish(), IMAGE),
+    "GELU": (nn.GELU(approximate="tanh"), IMAGE),
+    "Sigmoid": (nn.Sigmoid(), IMAGE),
+}
+
+
+class Heard(TorchFunctionMode):
+    """The calls of a forward that are no questions about a tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.calls.append((func, args, kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def same(one: Any, other: Any) -> bool:
+    return one is other if isinstance(one, torch.Tensor) else bool(one == other)
+
+
+def test_every_shortcut_has_a_case() -> None:
+    assert {type(module) for module, _ in CASES.values()} == set(SHORTCUTS)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_forward_makes_this_call(name: str) -> None:
+    module, x = CASES[name]
+    shortcut = SHORTCUTS[type(module)](module, x)
+    with Heard() as heard, torch.no_grad():
+        module(x.clone() if getattr(module, "inplace", False) else x)
+    if shortcut is None:  # it does more than one call
+        assert name in {"Conv2d circular", "BatchNorm2d in training", "Embedding renormalizing"}
+        return
+    function, args, kwargs = shortcut
+    found = [call for call in heard.calls if call[0] is function]
+    assert len(found) == 1, heard.calls
+    _, real_args, real_kwargs = found[0]
+    # The forward may name what the shortcut gives by position: both must bind to the same values.
+    given = [*args, *(kwargs or {}).values()]
+    expected = [*real_args, *real_kwargs.values()]
+    given[0] = expected[0]  # a clone where the module works in place
+    padding = [value for value in expected[len(given) :] if value not in (None, 2.0, False)]
+    assert not padding and all(map(same, given, expected)), (given, expected)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rows_are_those_of_the_forward(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, x = CASES[name]
+    with_shortcut = predict(module, tuple(x.shape), input_dtypes=x.dtype)
+    monkeypatch.setattr("inspector.trace.SHORTCUTS", {})
+    followed = predict(module, tuple(x.shape), input_dtypes=x.dtype)
+    assert with_shortcut.rows == followed.rows
+    assert with_shortcut.modules == followed.modules
+
+
+def test_a_module_with_a_forward_of_its_own_is_followed() -> None:
+    module = nn.ReLU()
+    module.forward = lambda x: torch.cat([x, x])  # type: ignore[method-assign]
+    assert [row.kind for row in predict(module, (2, 3)).rows] == ["cat"]
+
+
+def test_hooks_of_the_user_run() -> None:
+    module = nn.ReLU()
+    module.register_forward_hook(lambda _, __, output: output[0])
+    assert predict(module, (2, 3)).modules[0].output_shapes == ((3,),)
