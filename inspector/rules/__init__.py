@@ -40,6 +40,7 @@ from inspector.rules import (
     scatter,
     values,
     view,
+    vision,
 )
 from inspector.rules.common import ValuesNeeded, empty
 from inspector.rules.passive import PASSIVE
@@ -82,6 +83,7 @@ _FAMILIES = (
     decomposition,
     linalg,
     contraction,
+    vision,
 )
 
 #: Family -> its table, callable -> rule.
