@@ -14,7 +14,7 @@ from torch._library.custom_ops import CustomOpDef
 from torch._ops import OpOverload, OpOverloadPacket
 from torch.overrides import get_testing_overrides, handle_torch_function, has_torch_function
 
-from inspector.rules import aten
+from inspector.rules import aten, vision
 
 if TYPE_CHECKING:
     from inspector.rules.common import Rule
@@ -49,6 +49,8 @@ class Registry:
         else:
             packet = function
         space, _, name = packet._qualified_op_name.partition("::")
+        if space == "torchvision":
+            return vision.BY_NAME.get(name)
         if space != "aten":
             return None
         if name in aten.RULES:
