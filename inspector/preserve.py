@@ -7,6 +7,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from threading import RLock
 from typing import Any
@@ -39,7 +40,8 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
 
     Always: attributes of every module (mode, hooks, registered tensors and modules, plain attributes and the contents
     of lists and dicts among them), the states of the random generators and the grad mode. With ``values`` also the
-    contents of buffers, parameters and tensors held as attributes, ``grad`` and ``requires_grad``; twins without memory need none.
+    contents of buffers, parameters and tensors held as attributes, ``grad`` and ``requires_grad``; twins without
+    memory need none.
 
     What lies deeper, inside an object that a module holds, is not reached.
 
@@ -48,12 +50,17 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
     """
     modules = _modules(model)
     attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
-    contents: list[tuple[Any, Any]] = []
+    containers: list[Any] = []
     for module in modules:
         state = module.__dict__
         attributes.append((state, state.copy()))
-        contents += [(item, item.copy()) for item in _containers(state)]
-    held = {id(item) for item, _ in contents}
+        containers += map(state.get, _REGISTRIES)
+        if not _is_pytorchs(module.__class__):
+            containers += islice(state.values(), _OWN, None)
+    # A scripted module's registries are objects of TorchScript, or absent.
+    containers = [item for item in containers if type(item) in _CONTAINERS]
+    contents = [(item, item.copy()) for item in containers if item]
+    empty = [item for item in containers if not item]
     restore_values = _values(model, modules) if values else None
     restore_generators = _generators()
     grad_mode = torch.is_grad_enabled()
@@ -70,22 +77,18 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
             if len(state) != len(before):
                 for name in state.keys() - before.keys():
                     del state[name]
-            for item in _containers(state):
-                if id(item) not in held:  # it was empty
-                    item.clear()
+        for container in filter(None, empty):
+            container.clear()
         restore_generators()
         torch.set_grad_enabled(grad_mode)
         if restore_values is not None:
             restore_values()
 
 
-def _containers(state: dict[str, Any]) -> list[Any]:
-    """What a module's attributes hold that is not empty: its registries, and its own lists, dicts and sets."""
-    # A scripted module's registries are objects of TorchScript, or absent.
-    found: list[Any] = [item for item in map(state.get, _REGISTRIES) if item and type(item) in _CONTAINERS]
-    if len(state) > _OWN:
-        found += [item for item in islice(state.values(), _OWN, None) if type(item) in _CONTAINERS and len(item)]
-    return found
+@cache
+def _is_pytorchs(kind: type[nn.Module]) -> bool:
+    """A layer of ``torch.nn``: its forward keeps nothing in lists of its own."""
+    return kind.__module__.startswith("torch.nn.modules.")
 
 
 def _modules(model: nn.Module) -> list[nn.Module]:

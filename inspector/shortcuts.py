@@ -1,7 +1,9 @@
 """The one call that a module of ``torch.nn`` makes, said without walking through its forward.
 
-Half the time of a trace would go into PyTorch's own Python between a module's call and its function's. Each entry is the
-body of that class's ``forward``; tests hold every one of them against the forward itself. It serves instances of exactly
+Half the time of a trace would go into PyTorch's own Python between a module's call and its function's. Each entry is
+the
+body of that class's ``forward``; tests hold every one of them against the forward itself. It serves instances of
+exactly
 that class, which nobody hooked or gave another forward.
 """
 

@@ -278,7 +278,9 @@ class Tracer(TorchFunctionMode):
             SET_DATA(tensor, meta_twin(value))
 
     def _gradients(self, outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
-        """Of a backward inside a forward only the shapes are known: what it multiplies is not written in the forward."""
+        """Of a backward inside a forward only the shapes are known: what it multiplies is not written in the
+        forward.
+        """
         found = tuple(torch.empty_like(tensor, device=_META) for tensor in tensors(inputs))
         return self._record(torch.autograd.grad, None, (outputs, inputs), {}, found, None, found, macs=None)  # type: ignore[no-any-return]
 
