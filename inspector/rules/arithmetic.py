@@ -207,7 +207,7 @@ def clamp_one(input: Tensor, bound: Any = None, *, min: Any = None, max: Any = N
     return clamp(input, given[0])
 
 
-def _promoted_all(*operands: Tensor) -> torch.dtype:
+def promoted_all(*operands: Tensor) -> torch.dtype:
     """The dtype of a result of several tensors; those without axes widen it only to another kind of number."""
     with_axes: Any = None
     without: Any = None
@@ -223,7 +223,7 @@ def _promoted_all(*operands: Tensor) -> torch.dtype:
 
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Outcome:
     """torch.addcmul, addcdiv: input + value·tensor1·tensor2, all broadcast."""
-    return _several(_promoted_all(input, tensor1, tensor2), input, tensor1, tensor2)
+    return _several(promoted_all(input, tensor1, tensor2), input, tensor1, tensor2)
 
 
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Outcome:

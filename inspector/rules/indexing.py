@@ -20,7 +20,6 @@ from inspector.rules.common import (
     dense_strides,
     empty,
     numpy_names,
-    result,
     spread,
     strides_in,
 )
@@ -194,7 +193,7 @@ def fits_inside(index: Tensor, input: Tensor, axis: int | None, name: str) -> No
 
 def take(input: Tensor, index: Tensor) -> Outcome:
     """torch.take: the shape of the index."""
-    return result(index.shape, input.dtype, index), None
+    return empty(index.shape, input.dtype), None
 
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Outcome:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from inspector.errors import ShapeError
+from inspector.rules.arithmetic import promoted_all
 from inspector.rules.common import (
     META,
     Rule,
@@ -248,13 +249,12 @@ def block_diag(*tensors: Tensor) -> Outcome:
     """torch.block_diag: matrices along the diagonal of one."""
     rows: Any = 0
     columns: Any = 0
-    dtype = tensors[0].dtype if tensors else torch.get_default_dtype()
+    dtype = promoted_all(*tensors) if tensors else torch.get_default_dtype()
     for tensor in tensors:
         if tensor.dim() > 2:
             raise ShapeError(f"block_diag takes at most two axes, got {list(tensor.shape)}")
         height, width = (1,) * (2 - tensor.dim()) + tuple(tensor.shape)
         rows, columns = rows + height, columns + width
-        dtype = torch.promote_types(dtype, tensor.dtype)
     return empty((rows, columns) if tensors else (1, 0), dtype), None
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from inspector.errors import ShapeError
 from inspector.formula import Formula
-from inspector.rules.common import Rule, ValuesNeeded, axis_of, broadcast, empty, like, numpy_names, spread
+from inspector.rules.common import META, Rule, ValuesNeeded, axis_of, broadcast, empty, like, numpy_names, spread
 from inspector.rules.indexing import chosen, fits_inside
 
 if TYPE_CHECKING:
@@ -129,7 +130,15 @@ def masked_scatter_in_place(input: Tensor, mask: Tensor, source: Tensor) -> Outc
 def _replaced(input: Tensor, place: Tensor, src: Tensor, name: str) -> Outcome:
     if place.shape != src.shape:
         raise ShapeError(f"{name} takes a source {list(place.shape)}, got {list(src.shape)}")
-    return like(input), None
+    return _with_strides(input), None
+
+
+def _with_strides(input: Tensor) -> Tensor:
+    """A copy whose strides are the tensor's own even where not dense, unless elements share memory."""
+    strides = input.stride()
+    if any(step == 0 and size != 1 for step, size in zip(strides, input.shape, strict=True)):
+        return like(input)
+    return torch.empty_strided(input.shape, strides, dtype=input.dtype, device=META)
 
 
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: Any) -> Outcome:
@@ -154,7 +163,7 @@ def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, stora
     """torch.as_strided_scatter: a copy with a strided view replaced."""
     if tuple(src.shape) != tuple(size):
         raise ShapeError(f"as_strided_scatter takes a source {list(size)}, got {list(src.shape)}")
-    return like(input), None
+    return _with_strides(input), None
 
 
 RULES: dict[Any, Rule] = {
