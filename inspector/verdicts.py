@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from inspector.records import Check, MeasuredModule, Measurement, ModuleCall, Row, Verdict
+from inspector.rules import RULES, TABLES
 
 if TYPE_CHECKING:
     from inspector.predict import Prediction
@@ -98,8 +99,12 @@ def _counter_check(
     if unknown:
         reasons.append(f"neither a rule nor the counter knows {', '.join(unknown)}")
     mended = found.corrected_macs if found.corrected_macs is not None else found.macs
-    # An operator that the counter cannot look into: only what a rule says of it is left.
-    opaque = sum(row.macs or 0 for row in rows if _names_operator(row.kind, found.fault))
+    # What the counter cannot look into, only a rule of the user's own counts.
+    taught = _taught()
+    own = sorted({row.kind for row in rows if row.macs and row.kind in taught})
+    opaque = sum(row.macs or 0 for row in rows if row.kind in own)
+    if own:
+        reasons.append(f"sees nothing in {', '.join(own)}, of which only a registered rule speaks")
     known = call.known_macs
     if reasons and mended is not None and known + surplus in (mended, mended + opaque):
         return _not_counted(measurement, "macs", call, call.macs, found.macs, "; ".join(reasons), number=number)
@@ -110,10 +115,14 @@ def _complex_convolution(row: Row) -> bool:
     return row.kind.startswith("conv") and (row.dtype or "").startswith("complex")
 
 
-def _names_operator(kind: str, fault: str) -> bool:
-    """Whether a row's function is an operator into which the counter cannot look, named in ``fault``."""
-    opaque = fault.partition("cannot look into ")[2]
-    return any(kind in (name, name.partition("::")[2]) for name in opaque.split(", ") if name)
+def _taught() -> set[str]:
+    """Names of the functions for which users registered rules."""
+    textbook = {function for table in TABLES.values() for function in table}
+    return {
+        str(getattr(function, "_qualified_op_name", "") or getattr(function, "__name__", ""))
+        for function in RULES
+        if function not in textbook
+    }
 
 
 def torchinfo_checks(prediction: Prediction, measurement: Measurement) -> Iterator[Check]:
@@ -173,7 +182,7 @@ _ELSEWHERE = "gives parameters to the module that registers them, not to the cal
 
 
 def _used_elsewhere(prediction: Prediction, call: ModuleCall, prefix: str) -> int:
-    """Elements first used in this call and registered elsewhere, less those registered here and first used elsewhere."""
+    """Elements first used here and registered elsewhere, less those registered here and first used elsewhere."""
     used = prediction.first_used_in(call)
     balance = 0
     for number, record in enumerate(prediction.tensors):

@@ -325,3 +325,46 @@ def test_the_callers_own_counter_is_left_alone():
 def test_in_threads():
     with ThreadPoolExecutor(4) as pool:
         assert all(v.ok for v in pool.map(lambda _: verify(Net(), SIZE), range(4)))
+
+
+@pytest.fixture
+def taught(monkeypatch):
+    """Rules registered by a test end with it."""
+    table = dict(rules.RULES)
+    yield
+    for function in rules.RULES.keys() - table.keys():
+        del rules.RULES[function]
+
+
+WORK = Formula("N*M", symbols={"M": "anything"})
+
+
+def test_a_rule_of_the_users_own_is_taken_where_the_counter_sees_nothing(taught):
+    @torch.library.custom_op("inspector_verify_tests::opaque", mutates_args=())
+    def opaque(a: torch.Tensor) -> torch.Tensor:
+        return a.clone()
+
+    @opaque.register_fake
+    def _(a):
+        return torch.empty_like(a)
+
+    def launcher(a):
+        return opaque(a)
+
+    for function in (opaque, launcher):
+        rules.register(function, lambda a: (a.shape, WORK(N=3, M=7)))
+        model = Apply(lambda a, function=function: function(a) @ a.t())
+        verification = verify(model, (3, 4))
+        assert verification.ok, verification
+        assert verification.prediction.total_macs == 21 + 3 * 4 * 3
+        check = next(c for c in verification.not_counted if c.reference == "flop_counter" and c.call)
+        assert "of which only a registered rule speaks" in check.reason
+
+
+def test_a_rule_of_the_users_own_is_held_to_what_the_counter_sees(taught):
+    def product(a, b):
+        return torch.mm(a, b)
+
+    rules.register(product, lambda a, b: ((3, 5), WORK(N=3, M=7)))  # 3·4·5 = 60 in truth
+    verification = verify(Apply(lambda a, b: product(a, b)), [(3, 4), (4, 5)])
+    assert {check.what for check in verification.differences} == {"macs"}
