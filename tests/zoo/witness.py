@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from math import prod
 from typing import Any
 
@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import FlopCounterMode
 
 
-@dataclass
+@dataclasses.dataclass
 class Seen:
     """One forward as PyTorch ran it.
 
@@ -28,7 +28,7 @@ class Seen:
         device: ``meta`` or ``cpu``.
     """
 
-    calls: list[list[Any]] = field(default_factory=list)
+    calls: list[list[Any]] = dataclasses.field(default_factory=list)
     macs: int = 0
     device: str = "meta"
 
@@ -115,4 +115,12 @@ def _hooked(model: nn.Module, seen: Seen) -> Iterator[None]:
 
 
 def _tensors(value: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
+    if isinstance(value, Tensor):
+        return [value]
+    if dataclasses.is_dataclass(value):
+        items = [getattr(value, entry.name) for entry in dataclasses.fields(value)]
+    elif isinstance(value, Mapping):
+        items = list(value.values())
+    else:
+        items = list(value) if isinstance(value, (tuple, list)) else []
+    return [tensor for item in items for tensor in _tensors(item)]
