@@ -15,7 +15,7 @@ from inspector.inputs import dtype_name, make_inputs
 from inspector.internals import without_outer_modes
 from inspector.preserve import ONE_AT_A_TIME, preserved
 from inspector.records import ModuleCall, Row, TensorRecord
-from inspector.registered import lazy_on_meta, RegisteredTensors, modules_of, tensors_of
+from inspector.registered import RegisteredTensors, lazy_on_meta, modules_of, tensors_of
 from inspector.report import table, web
 from inspector.structure import deep_copy, map_tensors, tensors, unwrap
 from inspector.symbolic import Symbols
@@ -366,10 +366,10 @@ def _follow(
         args, kwargs = (inputs.args, inputs.kwargs) if inputs.synthetic else inputs.on("meta")
     tracer = Tracer({id(module): path for path, module in modules}, registered.numbers.copy(), home, symbols, real)
     try:
-        with scripts_call(tracer.script, modules), tracer.following():
+        with symbols.views(), scripts_call(tracer.script, modules), tracer.following():
             returned = model(*args, **kwargs)
     except Exception as error:
-        message = explain(error, tracer)
+        message = symbols.named(explain(error, tracer))
         partial = Prediction(model, inputs, registered, tracer, symbols, notes)
         kind = NeedsData if isinstance(error, NeedsData) else InspectionError
         raise kind(message, partial) from error

@@ -5,6 +5,7 @@ The one adapter of ``ShapeEnv``, which PyTorch documents as experimental.
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -42,8 +43,22 @@ class Symbols:
             source = ConstantSource(name)
             symbol = self._env.create_symbol(hint, source, DimDynamic.DYNAMIC, None)
             self._sizes[name] = self._env.create_symintnode(symbol, hint=hint, source=source)
-            self._names[symbol] = sympy.Symbol(name, integer=True, positive=True)
+            self._names[symbol] = sympy.Symbol(name)
         return self._sizes[name]
+
+    def views(self) -> AbstractContextManager[Any]:
+        """Inside, PyTorch's views of a tensor take symbols; without, some would fix them to numbers in silence."""
+        if self._env is None:
+            return nullcontext()
+        from torch._dispatch.python import enable_python_dispatcher
+
+        return enable_python_dispatcher()
+
+    def named(self, text: str) -> str:
+        """A message of PyTorch's with the names given in place of its own, such as ``s36``."""
+        for symbol, name in self._names.items():
+            text = re.sub(rf"\b{symbol}\b", str(name), text)
+        return text
 
     def fake_mode(self) -> AbstractContextManager[Any]:
         """A mode whose fake tensors share these symbols; nothing where there are none."""
@@ -77,7 +92,7 @@ class Symbols:
         told = []
         for name, size in self._sizes.items():
             value = self.read(size)
-            if value != sympy.Symbol(name, integer=True, positive=True):
+            if value != sympy.Symbol(name):
                 told.append(f"this forward holds only where {name} = {value}")
         return told
 
