@@ -1,6 +1,7 @@
 """Time, memory and accuracy of a prediction beside its peers.
 
-``python -m benchmarks.inspection [--quick] [--out DIR]`` writes ``inspection.json`` into the folder, and without --quick
+``python -m benchmarks.inspection [--quick] [--out DIR]`` writes ``inspection.json`` into the folder, and without
+--quick
 the tables of benchmarks/README.md.
 """
 

@@ -55,7 +55,7 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
         state = module.__dict__
         attributes.append((state, state.copy()))
         containers += map(state.get, _REGISTRIES)
-        if not _is_pytorchs(module.__class__):
+        if not _is_pytorchs(module.__class__.__module__):
             containers += islice(state.values(), _OWN, None)
     # A scripted module's registries are objects of TorchScript, or absent.
     containers = [item for item in containers if type(item) in _CONTAINERS]
@@ -86,9 +86,9 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
 
 
 @cache
-def _is_pytorchs(kind: type[nn.Module]) -> bool:
-    """A layer of ``torch.nn``: its forward keeps nothing in lists of its own."""
-    return kind.__module__.startswith("torch.nn.modules.")
+def _is_pytorchs(room: str) -> bool:
+    """The module of a layer of ``torch.nn``: its forward keeps nothing in lists of its own."""
+    return room.startswith("torch.nn.modules.")
 
 
 def _modules(model: nn.Module) -> list[nn.Module]:

@@ -218,7 +218,8 @@ def promoted_all(*operands: Tensor) -> torch.dtype:
             without = operand.dtype if without is None else torch.promote_types(without, operand.dtype)
     if with_axes is None or without is None or with_axes is without:
         return with_axes or without
-    return torch.result_type(empty((1,), with_axes), empty((), without))
+    dtype: torch.dtype = torch.result_type(empty((1,), with_axes), empty((), without))
+    return dtype
 
 
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Outcome:

@@ -60,7 +60,8 @@ def _channels(x: Tensor, weight: Tensor, rank: int, expected: Any) -> Any:
         )
     if x.shape[-rank - 1] != expected:
         raise ShapeError(
-            f"the weight {list(weight.shape)} takes {expected} channels, the input {list(x.shape)} has {x.shape[-rank - 1]}"
+            f"the weight {list(weight.shape)} takes {expected} channels, "
+            f"the input {list(x.shape)} has {x.shape[-rank - 1]}"
         )
     if x.dtype is not weight.dtype:
         refuse_dtypes(x, weight)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from inspector.formula import BoundFormula
     from inspector.rules.common import Outcome
 
-_TYPES = torch.return_types
+_TYPES: Any = torch.return_types  # the stubs list few of them
 
 
 def columns(shape: Sequence[Any], dtype: torch.dtype) -> Tensor:

@@ -28,7 +28,8 @@ def _transformed(input: Tensor, axes: Sequence[int], shape: Sequence[Any], dtype
     if input.is_contiguous() and all(axis in axes for axis in range(rank - len(axes), rank)):
         output = empty(shape, dtype)
     else:
-        order = sorted(range(rank), key=lambda axis: (axis in axes, -input.stride(axis)))
+        strides: Any = input.stride()
+        order = sorted(range(rank), key=lambda axis: (axis in axes, -strides[axis]))
         output = empty([shape[axis] for axis in order], dtype).permute(sorted(range(rank), key=order.__getitem__))
     return output, ELEMENTWISE(n=output.numel())
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from inspector.formula import BoundFormula
     from inspector.rules.common import Outcome
 
-_TYPES = torch.return_types
+_TYPES: Any = torch.return_types  # the stubs list few of them
 POWER_MACS = Formula(
     "n*N*M**3",
     source="torch.linalg.matrix_power: squares, and a product for each further binary digit of the exponent",

@@ -22,7 +22,7 @@ LINEAR_PARAMS = Formula("F_out*(F_in + b)", counts="params", source="torch.nn.Li
 MATMUL_MACS = Formula("N*M*Q*P", source="torch.matmul: N products of (M × Q) by (Q × P)")
 BILINEAR_MACS = Formula(
     "N*F_1*F_out*(F_2 + 1)",
-    source="torch.nn.Bilinear: x₁ᵀAx₂, N·F_1·F_2·F_out for Ax₂ and N·F_1·F_out for x₁ᵀ of it, as PyTorch's kernel multiplies",
+    source="torch.nn.Bilinear: x₁ᵀAx₂ as PyTorch's kernel multiplies, N·F_1·F_2·F_out for Ax₂ and N·F_1·F_out more",
 )
 BILINEAR_PARAMS = Formula("F_out*(F_1*F_2 + b)", counts="params", source="torch.nn.Bilinear")
 
@@ -31,13 +31,15 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Outcome
     """F.linear: (*, F_in) by a weight (F_out, F_in) gives (*, F_out)."""
     shape = input.shape
     if weight.dim() == 1:  # one output feature without its axis: a vector product
-        F_in, F_out, result = weight.shape[0], 1, shape[:-1]
+        F_in, F_out = weight.shape[0], 1
+        result: Any = shape[:-1]
     else:
         F_out, F_in = weight.shape
         result = (*shape[:-1], F_out)
     if not shape or shape[-1] != F_in:
         raise ShapeError(
-            f"the weight {list(weight.shape)} takes {F_in} features, the input {list(shape)} has {shape[-1] if shape else 'none'}"
+            f"the weight {list(weight.shape)} takes {F_in} features, "
+            f"the input {list(shape)} has {shape[-1] if shape else 'none'}"
         )
     if input.dtype is not weight.dtype:
         refuse_dtypes(input, weight)

@@ -47,7 +47,7 @@ def promoted(*tensors: Tensor) -> torch.dtype:
 
 
 def _elementwise(input: Tensor, target: Tensor, keep: bool) -> Outcome:
-    shape = input.shape
+    shape: Any = input.shape
     if shape != target.shape:
         shape = broadcast(shape, target.shape)
     dtype = promoted(input, target)

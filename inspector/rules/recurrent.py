@@ -189,7 +189,7 @@ def cell_params(
 
 
 def pack(input: Tensor, lengths: Tensor, batch_first: bool) -> Outcome:
-    """torch._pack_padded_sequence: (N, T, *) or (T, N, *) gives (n, *), n steps being the sum of the lengths' values."""
+    """torch._pack_padded_sequence: (N, T, *) or (T, N, *) gives (n, *), n being the sum of the lengths' values."""
     if lengths.is_meta:
         raise ValuesNeeded
     T, N = (input.shape[1], input.shape[0]) if batch_first else input.shape[:2]
@@ -215,7 +215,8 @@ def pad_sequence(
     sequences: Sequence[Tensor], batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right"
 ) -> Outcome:
     """torch.nn.utils.rnn.pad_sequence: N sequences (T, *) give (T, N, *), T being the longest."""
-    T, *rest = sequences[0].shape
+    T: Any = sequences[0].shape[0]
+    rest = sequences[0].shape[1:]
     for sequence in sequences:
         if tuple(sequence.shape[1:]) != tuple(rest):
             raise ShapeError(f"pad_sequence: {list(sequence.shape)} and {list(sequences[0].shape)} differ beyond time")
