@@ -209,15 +209,15 @@ def clamp_one(input: Tensor, bound: Any = None, *, min: Any = None, max: Any = N
 
 def promoted_all(*operands: Tensor) -> torch.dtype:
     """The dtype of a result of several tensors; those without axes widen it only to another kind of number."""
-    with_axes: Any = None
-    without: Any = None
+    with_axes: torch.dtype | None = None
+    without: torch.dtype | None = None
     for operand in operands:
         if operand.dim():
             with_axes = operand.dtype if with_axes is None else torch.promote_types(with_axes, operand.dtype)
         else:
             without = operand.dtype if without is None else torch.promote_types(without, operand.dtype)
     if with_axes is None or without is None or with_axes is without:
-        return with_axes or without
+        return with_axes or without or torch.get_default_dtype()
     dtype: torch.dtype = torch.result_type(empty((1,), with_axes), empty((), without))
     return dtype
 
