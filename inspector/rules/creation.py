@@ -214,22 +214,29 @@ def described(data: Any) -> tuple[tuple[Any, ...], torch.dtype]:
     """Shape and dtype that torch.tensor gives Python's own data: numbers, nested sequences, arrays, tensors."""
     if isinstance(data, Tensor):
         return tuple(data.shape), data.dtype
-    if isinstance(data, (bool, int, float, complex, torch.SymInt, torch.SymFloat, torch.SymBool)):
+    numbers = (bool, int, float, complex, torch.SymInt, torch.SymFloat, torch.SymBool)
+    if isinstance(data, numbers) and type(data).__module__ != "numpy":  # some numbers of NumPy's are Python's too
         return (), scalar_dtype(data)
     if isinstance(data, (list, tuple, range)):
         if not data:
             return (0,), torch.get_default_dtype()
         if type(data[0]) in (int, float, bool) and len({type(item) for item in data}) == 1:
             return (len(data),), scalar_dtype(data[0])
-        shape, dtype = described(data[0])
+        shape, dtype = _item(data[0])
         for item in data[1:]:
-            other, its_dtype = described(item)
+            other, its_dtype = _item(item)
             if other != shape:
                 raise ShapeError(f"rows of different sizes, {list(shape)} and {list(other)}, make no tensor")
             dtype = torch.promote_types(dtype, its_dtype)
         return (len(data), *shape), dtype
     array = torch.as_tensor(data, device="cpu")  # a NumPy array or another that PyTorch reads
     return tuple(array.shape), array.dtype
+
+
+def _item(item: Any) -> tuple[tuple[Any, ...], torch.dtype]:
+    """The same of an item of a list, where a tensor of one element counts as a number."""
+    shape, dtype = described(item)
+    return (() if isinstance(item, Tensor) and all(size == 1 for size in shape) else shape), dtype
 
 
 def tensor(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def for_each(name: str, rule: Rule, replacing: bool) -> Rule:
-    """The rule over lists: further lists go along, numbers and tensors go to each; in place gives None."""
+    """The rule over lists: further lists go along, numbers and tensors go to each."""
 
     def over_lists(input: Sequence[Tensor], *args: Any, **kwargs: Any) -> Outcome:
         outputs = []
@@ -30,7 +30,7 @@ def for_each(name: str, rule: Rule, replacing: bool) -> Rule:
             output, formula = rule(tensor, *own, **{key: value for key, value in kwargs.items() if key == "alpha"})
             outputs.append(output)
             n = n + (formula.number if formula is not None else 0)
-        return (None if replacing else outputs), ELEMENTWISE(n=n)
+        return (list(input) if replacing else tuple(outputs)), ELEMENTWISE(n=n)
 
     over_lists.__name__ = f"foreach_{name}"
     over_lists.__doc__ = f"torch._foreach_{name}: {name} of each tensor of a list."
