@@ -323,14 +323,10 @@ class Tracer(TorchFunctionMode):
             real = [map_arguments(value, known.value) for value in (args, kwargs)]
         except Unknown:
             rule = rule_for(func)
-            real = [map_arguments(value, known.value_or_itself) for value in (args, kwargs)]
-            try:  # values of some arguments may be all that it needs, such as the lengths of packed sequences
-                if rule is not None:
-                    output, formula = rule(*real[0], **real[1])
-                    return self._record(func, rule, args, kwargs, output, formula, output, data_dependent=True)
-            except ValuesNeeded:
-                pass
-            raise NeedsData(f"{name_of(func)} {self._lack(error)}. {_GIVE_DATA}") from error
+            told = None if rule is None else _told(rule, args, kwargs, known.value_or_itself)
+            if told is None:
+                raise NeedsData(f"{name_of(func)} {self._lack(error)}. {_GIVE_DATA}") from error
+            return self._record(func, rule, args, kwargs, told[0], told[1], told[0], data_dependent=True)
         output = func(*real[0], **real[1])
         if not tensors(output):
             return output
@@ -371,17 +367,18 @@ class Tracer(TorchFunctionMode):
         """Run the call for real; its row is what the rule says of twins without data."""
         facts: dict[str, Any] = {}
         predicted = formula = None
+        named = {key: value for key, value in kwargs.items() if key != "out"}
         try:
-            twins = [map_tensors(value, meta_twin) for value in (args, {k: v for k, v in kwargs.items() if k != "out"})]
-            predicted, formula = rule(*twins[0], **twins[1])
-            if type(predicted) is torch.Size or (type(predicted) is tuple and _is_shape(predicted)):
-                predicted = torch.empty(predicted, dtype=_first_tensor(args, kwargs).dtype, device=_META)
+            predicted, formula = _shaped(rule, map_tensors(args, meta_twin), map_tensors(named, meta_twin))
         except ShapeError:
             raise
-        except ValuesNeeded:
+        except Exception as error:
+            told = _told(rule, args, named, _itself)
+            if told is not None:
+                predicted, formula = told
+            elif not isinstance(error, ValuesNeeded):
+                return self._ask_pytorch(func, args, kwargs)
             facts["data_dependent"] = True
-        except Exception:
-            return self._ask_pytorch(func, args, kwargs)
         output = func(*args, **kwargs)
         if facts and not tensors(output):
             return output
@@ -394,6 +391,48 @@ _META = torch.device("meta")
 _GIVE_DATA = "Give real data: --input-file data.npz, or input_data=..."
 _NOTHING_RETURNED: tuple[int, tuple[Any, ...], tuple[torch.dtype, ...]] = (0, (), ())
 _NESTS = (tuple, list)
+
+
+def _itself(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def _shaped(rule: Any, args: Any, kwargs: Any) -> Any:
+    """(output, formula) of a rule, with a tensor where the rule gives a shape."""
+    output, formula = rule(*args, **kwargs)
+    if type(output) is torch.Size or (type(output) is tuple and _is_shape(output)):
+        output = torch.empty(output, dtype=_first_tensor(args, kwargs).dtype, device=_META)
+    return output, formula
+
+
+def _told(rule: Any, args: Any, kwargs: Any, value: Any) -> Any:
+    """(output, formula) of a rule that may read whole numbers: sizes, bounds and lengths that are tensors; None where
+    these do not tell it.
+
+    Args:
+        rule: raised ValuesNeeded for twins without values, or knew no tensor in the place of a number.
+        args: positional arguments.
+        kwargs: keyword arguments.
+        value: gives a tensor with its values, or itself.
+    """
+
+    def whole(tensor: Tensor) -> Tensor:
+        tensor = value(tensor)
+        return meta_twin(tensor) if tensor.is_floating_point() or tensor.is_complex() else tensor
+
+    def number(tensor: Tensor) -> Any:
+        tensor = whole(tensor)
+        return tensor if tensor.is_meta or tensor.dim() or tensor.dtype is torch.bool else int(tensor.item())
+
+    told = None
+    for reading in (number, whole):
+        try:
+            return _shaped(rule, map_arguments(args, reading), map_arguments(kwargs, reading))
+        except ShapeError:
+            raise
+        except Exception:
+            told = None  # perhaps the other reading
+    return told
 
 
 def _is_shape(output: tuple[Any, ...]) -> bool:
