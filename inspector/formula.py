@@ -160,7 +160,10 @@ class BoundFormula:
     def number(self) -> Any:
         """The value: an int, or a sympy expression where a value is one."""
         if self._number is None:
-            self._number = self.formula._evaluate(**self.values)
+            if len(self.values) == 1 and self.formula.text in self.values:  # one symbol is its own value
+                self._number = self.values[self.formula.text]
+            else:
+                self._number = self.formula._evaluate(**self.values)
         return self._number
 
     @property
