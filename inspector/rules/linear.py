@@ -5,6 +5,7 @@ A product of (M × Q) by (Q × P) multiplies and adds M·Q·P times.
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from inspector.errors import ShapeError
@@ -12,6 +13,7 @@ from inspector.formula import Formula
 from inspector.rules.common import Rule, broadcast, empty, product, refuse_dtypes, spread
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from inspector.formula import BoundFormula
@@ -85,6 +87,65 @@ def add_batched_matmul(input: Tensor, left: Tensor, right: Tensor, *, beta: Any 
     return empty(broadcast(input.shape, shape[1:]), left.dtype), formula
 
 
+def grouped_matmul(
+    input: Tensor,
+    mat_b: Tensor,
+    *,
+    offs: Tensor | None = None,
+    bias: Tensor | None = None,
+    out_dtype: torch.dtype | None = None,
+) -> Outcome:
+    """F.grouped_mm: each group of rows, of columns or of the inner axis, as ``offs`` cuts it, meets a matrix of its own."""
+    left, right = input.shape, mat_b.shape
+    if left[-1] != right[-2]:
+        raise ShapeError(f"inner sizes differ: {list(left)} by {list(right)}, {left[-1]} against {right[-2]}")
+    lead: tuple[Any, ...] = ()
+    if len(left) == len(right):
+        lead = tuple(left[:-2]) if len(left) == 3 or offs is None else tuple(offs.shape)
+    products = product(lead) if len(left) == 3 and len(right) == 3 else 1
+    output = empty((*lead, left[-2], right[-1]), out_dtype or input.dtype)
+    return output, MATMUL_MACS(N=products, M=left[-2], Q=left[-1], P=right[-1])
+
+
+def _named(rule: Rule, **names: str) -> Rule:
+    """The rule for a function whose parameters PyTorch calls otherwise."""
+
+    @wraps(rule)
+    def renamed(*args: Any, **kwargs: Any) -> Outcome:
+        if kwargs:
+            kwargs = {names.get(name, name): value for name, value in kwargs.items()}
+        return rule(*args, **kwargs)
+
+    return renamed
+
+
+def inner_product(input: Tensor, other: Tensor) -> Outcome:
+    """torch.inner: (*, Q) and (#, Q) give (*, #), the products of all pairs of rows; a scalar multiplies."""
+    left, right = input.shape, other.shape
+    if not left or not right:
+        return broadcast(left, right), None
+    if left[-1] != right[-1]:
+        raise ShapeError(f"inner: the last sizes differ: {list(left)} and {list(right)}, {left[-1]} against {right[-1]}")
+    return (*left[:-1], *right[:-1]), MATMUL_MACS(N=1, M=product(left[:-1]), Q=left[-1], P=product(right[:-1]))
+
+
+def grouped_matmul(
+    mat_a: Tensor, mat_b: Tensor, *, offs: Tensor | None = None, bias: Tensor | None = None, out_dtype: Any = None
+) -> Outcome:
+    """torch._grouped_mm: the rows of (M, Q) meet one of G matrices (G, Q, P) each, up to the offsets; gives (M, P)."""
+    left, right = mat_a.shape, mat_b.shape
+    M, Q, P = left[-2], left[-1], right[-1]
+    if Q != right[-2]:
+        raise ShapeError(f"inner sizes differ: {list(left)} by {list(right)}, {Q} against {right[-2]}")
+    if len(left) == len(right) == 3:
+        lead, groups = (left[0],), left[0]
+    elif len(left) == len(right) == 2:  # the inner axis is cut: each group adds its own part of it
+        lead, groups = (() if offs is None else (offs.shape[0],)), 1
+    else:  # the rows of the left or the columns of the right are cut
+        lead, groups = (), 1
+    return empty((*lead, M, P), out_dtype or mat_a.dtype), MATMUL_MACS(N=groups, M=M, Q=Q, P=P)
+
+
 def outer(input: Tensor, vec2: Tensor) -> Outcome:
     """torch.outer, ger: (M,) by (P,) gives (M, P)."""
     M, P = input.shape[0], vec2.shape[0]
@@ -108,10 +169,17 @@ def bilinear_params(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor
 
 RULES: dict[Any, Rule] = {
     **spread("linear", linear),
-    **spread("matmul mm bmm mv dot inner vdot __matmul__", matmul),
+    **spread("matmul inner vdot __matmul__", matmul),
+    **spread("mm bmm", _named(matmul, mat2="other")),
+    **spread("mv", _named(matmul, vec="other")),
+    **spread("dot", _named(matmul, tensor="other")),
     **spread("__rmatmul__", _reversed),
-    **spread("addmm addmv baddbmm", add_matmul),
-    **spread("addbmm", add_batched_matmul),
+    **spread("addmm", _named(add_matmul, mat1="left", mat2="right")),
+    **spread("addmv", _named(add_matmul, mat="left", vec="right")),
+    **spread("baddbmm", _named(add_matmul, batch1="left", batch2="right")),
+    **spread("addbmm", _named(add_batched_matmul, batch1="left", batch2="right")),
+    **spread("grouped_mm _grouped_mm", _named(grouped_matmul, mat_a="input", mat2="mat_b"), known=False),
+    **spread("_grouped_mm grouped_mm", grouped_matmul, known=False),
     **spread("outer ger", outer),
     **spread("bilinear", bilinear),
 }
