@@ -29,8 +29,8 @@ _DEPTH = 12
 def tensors(value: Any) -> list[Tensor]:
     """Every tensor in ``value``, in the order of its structure; a tensor held twice by a sequence counts twice.
 
-    Attributes of objects are followed too, each tensor once for each object. Modules, functions and generators are not
-    entered.
+    Attributes of other objects, such as a distribution's, are followed where there is no tensor beside them: a key-value
+    cache beside logits is the model's own affair. Modules, functions and generators are not entered.
 
     >>> [tuple(t.shape) for t in tensors({"a": torch.zeros(1), "b": [torch.zeros(2), None, 3]})]
     [(1,), (2,)]
@@ -39,11 +39,13 @@ def tensors(value: Any) -> list[Tensor]:
         return [value]
     found: list[Tensor] = []
     if value is not None:
-        _collect(value, found, ())
+        _collect(value, found, (), False)
+        if not found:
+            _collect(value, found, (), True)
     return found
 
 
-def _collect(value: Any, found: list[Tensor], above: tuple[int, ...]) -> None:
+def _collect(value: Any, found: list[Tensor], above: tuple[int, ...], objects: bool) -> None:
     if isinstance(value, Tensor):
         found.append(value)
         return
@@ -52,17 +54,17 @@ def _collect(value: Any, found: list[Tensor], above: tuple[int, ...]) -> None:
     above = (*above, id(value))
     if isinstance(value, (tuple, list)):
         for item in value:
-            _collect(item, found, above)
+            _collect(item, found, above, objects)
     elif isinstance(value, Mapping):
         for item in value.values():
-            _collect(item, found, above)
+            _collect(item, found, above, objects)
     elif dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
-            _collect(getattr(value, field.name, None), found, above)
-    else:
+            _collect(getattr(value, field.name, None), found, above, objects)
+    elif objects:
         start = len(found)
         for item in list(getattr(value, "__dict__", {}).values()):
-            _collect(item, found, above)
+            _collect(item, found, above, objects)
         # A property's cache beside its source is one tensor, not two.
         found[start:] = {id(tensor): tensor for tensor in found[start:]}.values()
 
