@@ -90,12 +90,11 @@ def add_batched_matmul(input: Tensor, left: Tensor, right: Tensor, *, beta: Any 
 def grouped_matmul(
     input: Tensor,
     mat_b: Tensor,
-    *,
     offs: Tensor | None = None,
     bias: Tensor | None = None,
     out_dtype: torch.dtype | None = None,
 ) -> Outcome:
-    """F.grouped_mm: each group of rows, of columns or of the inner axis, as ``offs`` cuts it, meets a matrix of its own."""
+    """F.grouped_mm: each group of rows, columns or inner indices, as ``offs`` cuts them, meets a matrix of its own."""
     left, right = input.shape, mat_b.shape
     if left[-1] != right[-2]:
         raise ShapeError(f"inner sizes differ: {list(left)} by {list(right)}, {left[-1]} against {right[-2]}")
@@ -125,7 +124,7 @@ def inner_product(input: Tensor, other: Tensor) -> Outcome:
     if not left or not right:
         return broadcast(left, right), None
     if left[-1] != right[-1]:
-        raise ShapeError(f"inner: the last sizes differ: {list(left)} and {list(right)}, {left[-1]} against {right[-1]}")
+        raise ShapeError(f"inner: last sizes differ: {list(left)} and {list(right)}, {left[-1]} against {right[-1]}")
     return (*left[:-1], *right[:-1]), MATMUL_MACS(N=1, M=product(left[:-1]), Q=left[-1], P=product(right[:-1]))
 
 
@@ -169,7 +168,8 @@ def bilinear_params(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor
 
 RULES: dict[Any, Rule] = {
     **spread("linear", linear),
-    **spread("matmul inner vdot __matmul__", matmul),
+    **spread("matmul vdot __matmul__", matmul),
+    **spread("inner", inner_product),
     **spread("mm bmm", _named(matmul, mat2="other")),
     **spread("mv", _named(matmul, vec="other")),
     **spread("dot", _named(matmul, tensor="other")),
