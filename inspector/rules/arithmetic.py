@@ -35,7 +35,7 @@ _NUMBERS = (int, float, complex, torch.SymInt, torch.SymFloat, torch.SymBool)
 
 
 def combine(input: Any, other: Any, dtype: torch.dtype) -> Outcome:
-    """The broadcast result of two operands, at least one of them a tensor."""
+    """The broadcast result of two operands; numbers alone give a tensor of no axis."""
     if isinstance(other, Tensor):
         if isinstance(input, Tensor):
             shape: Any = input.shape
@@ -51,6 +51,8 @@ def combine(input: Any, other: Any, dtype: torch.dtype) -> Outcome:
         tensor, number = input, other
     if not isinstance(number, _NUMBERS) and not isinstance(number, Number):
         raise TypeError(f"neither a number nor a tensor: {number!r}")
+    if not isinstance(tensor, Tensor):  # torch.div(7, 2) is a tensor too
+        return empty((), dtype), ELEMENTWISE(n=1)
     return like(tensor, dtype), ELEMENTWISE(n=tensor.numel())
 
 

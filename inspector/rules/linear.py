@@ -87,25 +87,6 @@ def add_batched_matmul(input: Tensor, left: Tensor, right: Tensor, *, beta: Any 
     return empty(broadcast(input.shape, shape[1:]), left.dtype), formula
 
 
-def grouped_matmul(
-    input: Tensor,
-    mat_b: Tensor,
-    offs: Tensor | None = None,
-    bias: Tensor | None = None,
-    out_dtype: torch.dtype | None = None,
-) -> Outcome:
-    """F.grouped_mm: each group of rows, columns or inner indices, as ``offs`` cuts them, meets a matrix of its own."""
-    left, right = input.shape, mat_b.shape
-    if left[-1] != right[-2]:
-        raise ShapeError(f"inner sizes differ: {list(left)} by {list(right)}, {left[-1]} against {right[-2]}")
-    lead: tuple[Any, ...] = ()
-    if len(left) == len(right):
-        lead = tuple(left[:-2]) if len(left) == 3 or offs is None else tuple(offs.shape)
-    products = product(lead) if len(left) == 3 and len(right) == 3 else 1
-    output = empty((*lead, left[-2], right[-1]), out_dtype or input.dtype)
-    return output, MATMUL_MACS(N=products, M=left[-2], Q=left[-1], P=right[-1])
-
-
 def _named(rule: Rule, **names: str) -> Rule:
     """The rule for a function whose parameters PyTorch calls otherwise."""
 
@@ -129,12 +110,12 @@ def inner_product(input: Tensor, other: Tensor) -> Outcome:
 
 
 def grouped_matmul(
-    mat_a: Tensor, mat_b: Tensor, *, offs: Tensor | None = None, bias: Tensor | None = None, out_dtype: Any = None
+    mat_a: Tensor, mat_b: Tensor, offs: Tensor | None = None, bias: Tensor | None = None, out_dtype: Any = None
 ) -> Outcome:
     """torch._grouped_mm: the rows of (M, Q) meet one of G matrices (G, Q, P) each, up to the offsets; gives (M, P)."""
     left, right = mat_a.shape, mat_b.shape
     M, Q, P = left[-2], left[-1], right[-1]
-    if Q != right[-2]:
+    if right[-2] != Q:
         raise ShapeError(f"inner sizes differ: {list(left)} by {list(right)}, {Q} against {right[-2]}")
     if len(left) == len(right) == 3:
         lead, groups = (left[0],), left[0]
@@ -178,8 +159,8 @@ RULES: dict[Any, Rule] = {
     **spread("addmv", _named(add_matmul, mat="left", vec="right")),
     **spread("baddbmm", _named(add_matmul, batch1="left", batch2="right")),
     **spread("addbmm", _named(add_batched_matmul, batch1="left", batch2="right")),
-    **spread("grouped_mm _grouped_mm", _named(grouped_matmul, mat_a="input", mat2="mat_b"), known=False),
-    **spread("_grouped_mm grouped_mm", grouped_matmul, known=False),
+    **spread("grouped_mm", grouped_matmul, known=False),
+    **spread("_grouped_mm", _named(grouped_matmul, self="mat_a", mat2="mat_b"), known=False),
     **spread("outer ger", outer),
     **spread("bilinear", bilinear),
 }
