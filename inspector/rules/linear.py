@@ -13,7 +13,6 @@ from inspector.formula import Formula
 from inspector.rules.common import Rule, broadcast, empty, product, refuse_dtypes, spread
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from inspector.formula import BoundFormula
