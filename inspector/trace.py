@@ -91,6 +91,7 @@ class Tracer(TorchFunctionMode):
         self.stopped_in: tuple[str, type[nn.Module], Any] | None = None
         self._last: Any = None  # the tensor that the last call returned
         self._followed: Any = None
+        self._stopped_by: BaseException | None = None
         self._taken_back: list[tuple[Any, Tensor, Any]] = []  # (setter, tensor, value before)
 
     # Modules
@@ -119,12 +120,12 @@ class Tracer(TorchFunctionMode):
                 output = run(module, *args, **kwargs)
             else:
                 output = self._run_shortcut(shortcut, run, module, args[0])
-        except BaseException:
-            self.stopped_in = self.stopped_in or (path, module.__class__, args)
+        except BaseException as error:
+            if error is not self._stopped_by:  # else it came from a module further in
+                self._stopped_by, self.stopped_in = error, (path, module.__class__, args)
             opened.pop()
             self.returns[number] = (len(calls), (), ())
             raise
-        self.stopped_in = None  # an exception before this was caught
         opened.pop()
         if output is self._last and output is not None:  # what the last call returned: described already
             call = calls[-1]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import inspector
 from inspector.symbolic import Symbols
+from tests.zoo.holding import Bodiless
 
 N, H, W = (sympy.Symbol(name) for name in "NHW")
 
@@ -174,7 +175,7 @@ def test_the_list_of_convolutional_models_is_complete() -> None:
 def test_convolutional_models_of_torchvision_in_closed_form(name: str) -> None:
     models = pytest.importorskip("torchvision.models")
     options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    with torch.device("meta"):
+    with Bodiless():
         model = models.get_model(name, weights=None, **options).eval()
     p = inspector.predict(model, ("N", 3, "H", "W"))
     count = numbers(p)
