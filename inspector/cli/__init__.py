@@ -9,18 +9,22 @@ from inspector.cli.summary import summary
 from inspector.cli.verify import verify
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+# The character backspace, before a paragraph, keeps click from wrapping it.
+_HELP = """Say what a PyTorch model must be, as formulas, and prove it against PyTorch itself.
+
+\b
+inspector summary models.lenet:LeNet5 --input 1,1,32,32
+inspector verify my_net.py:Net --arg width=64 --input tokens=2,16:int64
+inspector formulas conv2d
+
+Exit codes: 0 all agree, 1 something differs (or, with --strict, is unknown), 2 the question could not be put.
+"""
+
+
+@click.group(help=_HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="inspector")
 def main() -> None:
-    r"""Say what a PyTorch model must be, as formulas, and prove it against PyTorch itself.
-
-    \b
-    inspector summary models.lenet:LeNet5 --input 1,1,32,32
-    inspector verify my_net.py:Net --arg width=64 --input tokens=2,16:int64
-    inspector formulas conv2d
-
-    Exit codes: 0 all agree, 1 something differs (or, with --strict, is unknown), 2 the question could not be put.
-    """
+    """Run the command that the arguments name."""
 
 
 main.add_command(summary)
