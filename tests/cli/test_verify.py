@@ -107,7 +107,7 @@ def test_symbols_are_for_summary(run: Run) -> None:
 def test_real_execution_on_the_cpu(run: Run) -> None:
     result = run("verify", "Good", "--input", "2,4", "--device", "cpu")
     assert result.exit_code == 0
-    assert "device cpu" in result.stdout
+    assert "cpu device" in result.stdout
 
 
 @pytest.fixture
