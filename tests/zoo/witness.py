@@ -16,6 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models.detection.image_list import ImageList
 
 
 @dataclasses.dataclass
@@ -117,6 +118,8 @@ def _hooked(model: nn.Module, seen: Seen) -> Iterator[None]:
 def _tensors(value: Any) -> list[Tensor]:
     if isinstance(value, Tensor):
         return [value]
+    if isinstance(value, ImageList):
+        return [value.tensors]
     if dataclasses.is_dataclass(value):
         items = [getattr(value, entry.name) for entry in dataclasses.fields(value)]
     elif isinstance(value, Mapping):
