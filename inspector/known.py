@@ -1,7 +1,7 @@
 """Values that follow from constants alone, computed only when somebody asks for them.
 
-A forward may ask for the value of a tensor that no input reaches: a mask it built itself, a count in a buffer. Each call
-whose tensors are all known is noted, not run; ``item()`` and the like then run the calls they need, on the CPU, in the
+A forward may ask for the value of a tensor that no input reaches: a mask it built itself, a count in a buffer. Each
+call whose tensors are all known is noted, not run; ``item()`` and the like then run the calls they need, on the CPU, in the
 order in which they happened, so that what was written through a view is seen by all who share its memory.
 """
 
@@ -33,7 +33,7 @@ class _Source(NamedTuple):
     """Which result of which call a tensor is."""
 
     call: _Call
-    index: int
+    which: int
     memory: int
 
 
@@ -154,7 +154,7 @@ class _Replay:
     def _resolved(self, value: Any) -> Any:
         """Arguments with values; what the model holds and a call writes into is copied first."""
         if isinstance(value, _Source):
-            return self._results[value.call.number][value.index]
+            return self._results[value.call.number][value.which]
         if isinstance(value, Tensor):
             if _memory(value) not in self._writes:
                 return value.detach().cpu()

@@ -107,10 +107,9 @@ def tensors_of(modules: list[tuple[str, nn.Module]]) -> Iterator[Tensor]:
 def lazy_on_meta(model: nn.Module) -> None:
     """Let lazy parameters and buffers get their sizes on the meta device, where they take no memory."""
     for module in model.modules():
-        for name, parameter in module._parameters.items():
-            if isinstance(parameter, UninitializedParameter):
-                flag, dtype = parameter.requires_grad, parameter.dtype
-                module._parameters[name] = UninitializedParameter(requires_grad=flag, device="meta", dtype=dtype)
-        for name, buffer in module._buffers.items():
-            if isinstance(buffer, UninitializedBuffer):
-                module._buffers[name] = UninitializedBuffer(device="meta", dtype=buffer.dtype)
+        tables: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
+        for table in tables:
+            for name, tensor in table.items():
+                if type(tensor) in UNINITIALIZED:
+                    flag = {"requires_grad": tensor.requires_grad} if type(tensor) is UninitializedParameter else {}
+                    table[name] = type(tensor)(device="meta", dtype=tensor.dtype, **flag)

@@ -278,7 +278,7 @@ class Tracer(TorchFunctionMode):
             self._taken_back.append((SET_DATA, tensor, tensor.detach()))
             SET_DATA(tensor, meta_twin(value))
 
-    def _gradients(self, outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
+    def _gradients(self, outputs: Any, inputs: Any, *_: Any, **__: Any) -> tuple[Tensor, ...]:
         """Of a backward inside a forward only the shapes are known: what it multiplies is not written in the
         forward.
         """

@@ -1,4 +1,4 @@
-"""What stands between a caller and the user's own modules: compilers, data-parallel wrappers, TorchScript, packed weights."""
+"""What stands between a caller and the user's own modules: compilers, parallel wrappers, TorchScript, packed weights."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def uncompiled() -> Iterator[None]:
     # What torch.compiler.set_stance does, at a fiftieth of its price.
     before = compiler._set_stance(compiler.DynamoStance("force_eager"))
     flex = sys.modules.get("torch.nn.attention.flex_attention")
-    warned = getattr(flex, "_WARNINGS_SHOWN", None)
-    silenced = warned is not None and _FLEX_WARNING not in warned
+    warned: set[str] = getattr(flex, "_WARNINGS_SHOWN", set())
+    silenced = _FLEX_WARNING not in warned
     if silenced:
         warned.add(_FLEX_WARNING)
     try:
@@ -87,7 +87,7 @@ def scripts_call(handler: Callable[..., Any], modules: list[tuple[str, nn.Module
     if not (torch.jit._state._jit_caching_layer or _has_scripts({module.__class__ for _, module in modules})):
         yield  # nothing was ever written in it
         return
-    originals = [(kind, kind.__call__) for kind in _SCRIPTS]
+    originals: list[tuple[Any, Any]] = [(kind, kind.__call__) for kind in _SCRIPTS]
 
     def through(original: Callable[..., Any]) -> Callable[..., Any]:
         def call(script: Any, *args: Any, **kwargs: Any) -> Any:
@@ -114,7 +114,9 @@ def remarks(modules: list[tuple[str, nn.Module]]) -> list[str]:
     told = []
     if _has_scripts(classes):
         places = [path for path, module in modules if isinstance(module, torch.jit.ScriptModule)]
-        outer = [path for path in places if not any(path.startswith(f"{p}." if p else "") and p != path for p in places)]
+        outer = [
+            path for path in places if not any(path.startswith(f"{p}." if p else "") and p != path for p in places)
+        ]
         told.append(
             f"{', '.join(path or 'the model' for path in outer)} is TorchScript: each of its calls is one row, counted by PyTorch"
         )

@@ -98,7 +98,7 @@ def test_a_scripted_function_in_a_forward_is_one_row_with_its_count() -> None:
     with pytest.warns(Warning, match="deprecated"):
 
         @torch.jit.script
-        def scripted(x):  # noqa: ANN001, ANN202  TorchScript takes no annotation of ours
+        def scripted(x):
             return torch.mm(x, x.t()).relu() + 1
 
     p = inspector.predict(Fn(scripted), (3, 5))

@@ -150,7 +150,7 @@ def test_resnet18_in_closed_form() -> None:
 
 #: Convolutional: any image size runs. inception_v3 resizes nothing and asks for 75 pixels; the transformers fix their
 #: size.
-CONVOLUTIONAL = """
+_NAMES = """
     alexnet convnext_base convnext_large convnext_small convnext_tiny densenet121 densenet161 densenet169 densenet201
     efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_b5 efficientnet_b6
     efficientnet_b7 efficientnet_v2_l efficientnet_v2_m efficientnet_v2_s googlenet inception_v3 mnasnet0_5 mnasnet0_75
@@ -160,7 +160,8 @@ CONVOLUTIONAL = """
     resnext101_32x8d resnext101_64x4d resnext50_32x4d shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5
     shufflenet_v2_x2_0 squeezenet1_0 squeezenet1_1 vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn
     wide_resnet101_2 wide_resnet50_2
-""".split()
+"""
+CONVOLUTIONAL = _NAMES.split()
 
 
 def test_the_list_of_convolutional_models_is_complete() -> None:

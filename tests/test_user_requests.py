@@ -165,8 +165,8 @@ class Returns(nn.Module):
 
 
 @threads(
-    "pytorch-summary 56, pytorch-summary 130, pytorch-summary 143, pytorch-summary 136, pytorch-summary 110, torchinfo 141, "
-    "torchinfo 329"
+    "pytorch-summary 56, pytorch-summary 130, pytorch-summary 143, pytorch-summary 136, pytorch-summary 110, "
+    "torchinfo 141, torchinfo 329"
 )
 @pytest.mark.parametrize("kind", ["tuple", "list", "dict", "int", "Categorical", "PackedSequence", "None inside"])
 def test_outputs_of_every_kind(thread: str, kind: str) -> None:
