@@ -235,7 +235,7 @@ class Tracer(TorchFunctionMode):
             return self._gradients(*args, **kwargs)
         rule = rule_for(func)
         if rule is not None:
-            return self.__torch_function__(func, (), args, kwargs)
+            return self._with_care(func, rule, args, kwargs)
         body = body_of(func)
         if body is not None and func is not self._followed:
             self._followed = func  # a body that asks for itself again is no body to follow
