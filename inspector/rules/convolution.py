@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+import torch.nn.functional as F
+
 from inspector import geometry
 from inspector.errors import ShapeError
 from inspector.formula import BoundFormula, Formula
-from inspector.rules.common import Rule, refuse_dtypes, spread
+from inspector.rules.common import META, Rule, refuse_dtypes, spread
+from inspector.rules.layout import memory_format
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,11 +72,18 @@ def _channels(x: Tensor, weight: Tensor, rank: int, expected: Any) -> Any:
     return x.shape[0] if x.dim() == rank + 2 else 1
 
 
-def _result(x: Tensor, rank: int, channels: Any, sizes: list[Any]) -> tuple[Any, ...]:
+def _result(x: Tensor, weight: Tensor, rank: int, channels: Any, sizes: list[Any]) -> Any:
+    """The output's shape; a tensor where it is stored with channels last, as the input or the weight is."""
     for size in sizes:
         if size <= 0:
             raise ShapeError(f"the kernel is larger than the padded input {list(x.shape)}: the output would be {sizes}")
-    return (*x.shape[: -rank - 1], channels, *sizes)
+    shape = (*x.shape[: -rank - 1], channels, *sizes)
+    if rank == 1 or (x.is_contiguous() and weight.is_contiguous()) or x.dim() == rank + 1:
+        return shape
+    stored = memory_format(x)
+    if stored is torch.contiguous_format:
+        stored = memory_format(weight)
+    return torch.empty(shape, dtype=x.dtype, device=META, memory_format=stored)
 
 
 def convolution(
@@ -104,7 +115,7 @@ def convolution(
         values[KERNEL[rank][axis]] = taps
         values[OUTPUT[rank][axis]] = size
         sizes.append(size)
-    return _result(input, rank, C_out, sizes), BoundFormula(MACS[rank], values)
+    return _result(input, weight, rank, C_out, sizes), BoundFormula(MACS[rank], values)
 
 
 def transposed_convolution(
@@ -138,7 +149,7 @@ def transposed_convolution(
         G=groups,
         **dict(zip(KERNEL[rank] + INPUT[rank], kernel + inputs, strict=True)),
     )
-    return _result(input, rank, depth * groups, sizes), formula
+    return _result(input, weight, rank, depth * groups, sizes), formula
 
 
 def convolution_params(
@@ -173,9 +184,39 @@ def transposed_convolution_params(
     )
 
 
+def any_convolution(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+    *switches: Any,
+) -> Outcome:
+    """torch.convolution: one of the above."""
+    if transposed:
+        return transposed_convolution(input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return convolution(input, weight, bias, stride, padding, dilation, groups)
+
+
+def time_convolution(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Outcome:
+    """F.conv_tbc: input (L, N, C_in) and weight (K, C_in, C_out) give (L_out, N, C_out)."""
+    L, N, C_in = input.shape
+    K, expected, C_out = weight.shape
+    if C_in != expected:
+        raise ShapeError(f"the weight {list(weight.shape)} takes {expected} channels, the input {list(input.shape)}")
+    L_out = geometry.output_size(L, K, padding=2 * pad)
+    return (L_out, N, C_out), MACS[1](N=N, C_out=C_out, C_in=C_in, G=1, K=K, L_out=L_out)
+
+
 RULES: dict[Any, Rule] = {
     **spread("conv1d conv2d conv3d", convolution),
     **spread("conv_transpose1d conv_transpose2d conv_transpose3d", transposed_convolution),
+    **dict.fromkeys((torch.convolution, torch._convolution), any_convolution),
+    F.conv_tbc: time_convolution,
 }
 PARAMETERS: dict[Rule, Any] = {
     convolution: convolution_params,

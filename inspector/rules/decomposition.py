@@ -67,7 +67,7 @@ def _singular(A: Tensor, full: bool) -> tuple[Tensor, Tensor, Tensor]:
     lead, M, P = matrices("svd", A)
     K = torch.sym_min(M, P)
     U = columns((*lead, M, M if full else K), A.dtype)
-    return U, empty((*lead, K), real(A.dtype)), empty((*lead, P if full else K, P), A.dtype)
+    return U, empty((*lead, K), real(A.dtype)), columns((*lead, P if full else K, P), A.dtype)
 
 
 def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Outcome:
@@ -94,7 +94,7 @@ def eig(A: Tensor) -> Outcome:
     """torch.linalg.eig: (*, M, M) gives M complex eigenvalues and eigenvectors (*, M, M)."""
     lead, M = square("eig", A)
     dtype = A.dtype.to_complex()
-    return _TYPES.linalg_eig((empty((*lead, M), dtype), empty(A.shape, dtype))), _work(A)
+    return _TYPES.linalg_eig((empty((*lead, M), dtype), columns(A.shape, dtype))), _work(A)
 
 
 def eigvals(A: Tensor) -> Outcome:
@@ -208,6 +208,18 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
     return columns(other.shape, other.dtype), _work(other)
 
 
+def polar(A: Tensor) -> Outcome:
+    """torch.linalg.polar: (*, M, P) gives U (*, M, P) and H (*, P, P)."""
+    lead, _, P = matrices("polar", A)
+    return _TYPES.linalg_polar((empty(A.shape, A.dtype), empty((*lead, P, P), A.dtype))), _work(A)
+
+
+def matrix_sqrth(A: Tensor) -> Outcome:
+    """torch.linalg.matrix_sqrth: (*, M, M) keeps its shape."""
+    square("matrix_sqrth", A)
+    return empty(A.shape, A.dtype), _work(A)
+
+
 _LA = torch.linalg
 RULES: dict[Any, Rule] = {
     _LA.qr: qr,
@@ -234,3 +246,7 @@ RULES: dict[Any, Rule] = {
     **spread("orgqr", householder_product),
     **spread("ormqr", ormqr),
 }
+#: Functions that only some versions of PyTorch have.
+for _name, _rule in (("polar", polar), ("matrix_sqrth", matrix_sqrth)):
+    if hasattr(_LA, _name):
+        RULES[getattr(_LA, _name)] = _rule

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 
 from inspector.errors import ShapeError
 from inspector.rules.common import EACH_INPUT, Rule, axis_of, broadcast, empty, numpy_names, spread
-from inspector.rules.loss import kept, promoted, reduced
+from inspector.rules.common import result as combined
+from inspector.rules.loss import by_number, kept, promoted, reduced
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,7 +83,10 @@ def margin_ranking_loss(
 ) -> Outcome:
     """F.margin_ranking_loss: two inputs and their targets broadcast, one loss for each pair."""
     losses = broadcast(input1.shape, input2.shape, target.shape)
-    return reduced(input1, losses, promoted(input1, input2, target), kept(reduction, size_average, reduce))
+    dtype = promoted(input1, input2, target)
+    if kept(reduction, size_average, reduce):
+        return combined(losses, dtype, input1, input2, target), EACH_INPUT(n=input1.numel())
+    return empty((), dtype), EACH_INPUT(n=input1.numel())
 
 
 def triplet_margin_loss(
@@ -110,4 +114,7 @@ RULES: dict[Any, Rule] = {
     F.cosine_embedding_loss: cosine_embedding_loss,
     F.margin_ranking_loss: margin_ranking_loss,
     F.triplet_margin_loss: triplet_margin_loss,
+    torch.cosine_embedding_loss: by_number(cosine_embedding_loss, 4),
+    torch.margin_ranking_loss: by_number(margin_ranking_loss, 4),
+    torch.triplet_margin_loss: by_number(triplet_margin_loss, 7),
 }

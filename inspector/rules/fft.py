@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from inspector.errors import ShapeError
-from inspector.rules.common import ELEMENTWISE, Rule, axes_of, axis_of, empty, floating, like, product, real
+from inspector.rules.common import ELEMENTWISE, Rule, axes_of, empty, floating, product, real
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,18 +19,53 @@ if TYPE_CHECKING:
     from inspector.rules.common import Outcome
 
 
-def _transformed(input: Tensor, axes: Sequence[int], shape: Sequence[Any], dtype: torch.dtype) -> Outcome:
-    """A result whose transformed axes lie innermost in memory, as PyTorch's transforms leave them."""
-    for axis in axes:
-        if shape[axis] < 1:
-            raise ShapeError(f"a transform of {list(input.shape)} along axis {axis} would have {shape[axis]} points")
+def _placed(input: Tensor, axes: Sequence[int], shape: Sequence[Any], dtype: torch.dtype) -> Tensor:
+    """A result whose transformed axes lie innermost in memory, in this order; the others in that of the input."""
     rank = len(shape)
-    if input.is_contiguous() and all(axis in axes for axis in range(rank - len(axes), rank)):
-        output = empty(shape, dtype)
-    else:
-        strides: Any = input.stride()
-        order = sorted(range(rank), key=lambda axis: (axis in axes, -strides[axis]))
-        output = empty([shape[axis] for axis in order], dtype).permute(sorted(range(rank), key=order.__getitem__))
+    if input.is_contiguous() and list(axes) == list(range(rank - len(axes), rank)):
+        return empty(shape, dtype)
+    strides = input.stride()
+    order = [*sorted((axis for axis in range(rank) if axis not in axes), key=lambda axis: -strides[axis]), *axes]
+    return empty([shape[axis] for axis in order], dtype).permute(sorted(range(rank), key=order.__getitem__))
+
+
+def _resized(input: Tensor, axes: Sequence[int], sizes: Sequence[Any]) -> Tensor:
+    """The input cut, or padded with zeros, to the sizes of the transform."""
+    for axis, size in zip(axes, sizes, strict=True):
+        if size < 1:
+            raise ShapeError(f"a transform of {list(input.shape)} along axis {axis} would have {size} points")
+    if all(input.shape[axis] == size for axis, size in zip(axes, sizes, strict=True)):
+        return input
+    shape = _replaced(input, axes, sizes)
+    if any(input.shape[axis] < size for axis, size in zip(axes, sizes, strict=True)):
+        return empty(shape, input.dtype)
+    cut = input
+    for axis, size in zip(axes, sizes, strict=True):
+        cut = cut.narrow(axis, 0, size)
+    return cut
+
+
+def _to_complex(input: Tensor, axes: Sequence[int]) -> Tensor:
+    strides = input.stride()
+    return _placed(input, sorted(axes, key=lambda axis: -strides[axis]), input.shape, _complex(input))
+
+
+def _from_real(input: Tensor, axes: Sequence[int]) -> Tensor:
+    *others, last = axes
+    strides = input.stride()
+    shape = _replaced(input, [last], [input.shape[last] // 2 + 1])
+    return _placed(input, [*sorted(others, key=lambda axis: -strides[axis]), last], shape, _complex(input))
+
+
+def _to_real(input: Tensor, axes: Sequence[int], size: Any) -> Tensor:
+    *others, last = axes
+    if size < 1:
+        raise ShapeError(f"a transform of {list(input.shape)} along axis {last} would have {size} points")
+    whole = _to_complex(input, others) if others else input
+    return _placed(whole, [last], _replaced(input, [last], [size]), _real(input))
+
+
+def _counted(output: Tensor) -> Outcome:
     return output, ELEMENTWISE(n=output.numel())
 
 
@@ -64,44 +99,43 @@ def _replaced(input: Tensor, axes: Sequence[int], sizes: Sequence[Any]) -> list[
 
 def transform(input: Tensor, n: Any = None, dim: int = -1, norm: str | None = None) -> Outcome:
     """torch.fft.fft, ifft: the axis ``dim`` becomes n complex numbers."""
-    axis = axis_of(dim, input.dim())
-    return _transformed(
-        input, [axis], _replaced(input, [axis], [input.shape[axis] if n is None else n]), _complex(input)
-    )
+    return transform_n(input, None if n is None else (n,), (dim,))
 
 
 def half_transform(input: Tensor, n: Any = None, dim: int = -1, norm: str | None = None) -> Outcome:
     """torch.fft.rfft, ihfft: n real numbers become ⌊n/2⌋ + 1 complex ones."""
-    axis = axis_of(dim, input.dim())
-    size = input.shape[axis] if n is None else n
-    return _transformed(input, [axis], _replaced(input, [axis], [size // 2 + 1]), _complex(input))
+    return half_transform_n(input, None if n is None else (n,), (dim,))
 
 
 def half_inverse(input: Tensor, n: Any = None, dim: int = -1, norm: str | None = None) -> Outcome:
     """torch.fft.irfft, hfft: complex numbers become n real ones, 2·(size − 1) unless said."""
-    axis = axis_of(dim, input.dim())
-    size = 2 * (input.shape[axis] - 1) if n is None else n
-    return _transformed(input, [axis], _replaced(input, [axis], [size]), _real(input))
+    return half_inverse_n(input, None if n is None else (n,), (dim,))
 
 
 def transform_n(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None) -> Outcome:
     """torch.fft.fftn, ifftn: the axes ``dim`` become sizes ``s`` of complex numbers."""
     axes, sizes = _sized(input, s, dim)
-    return _transformed(input, axes, _replaced(input, axes, sizes), _complex(input))
+    return _counted(_to_complex(_resized(input, axes, sizes), axes))
 
 
 def half_transform_n(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None) -> Outcome:
-    """torch.fft.rfftn, ihfftn: as fftn; the last axis keeps ⌊n/2⌋ + 1."""
+    """torch.fft.rfftn: as fftn; the last axis keeps ⌊n/2⌋ + 1."""
     axes, sizes = _sized(input, s, dim)
-    return _transformed(input, axes, _replaced(input, axes, [*sizes[:-1], sizes[-1] // 2 + 1]), _complex(input))
+    return _counted(_from_real(_resized(input, axes, sizes), axes))
+
+
+def half_hermitian_n(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None) -> Outcome:
+    """torch.fft.ihfftn: as rfftn, the last axis first and then the others."""
+    axes, sizes = _sized(input, s, dim)
+    output = _from_real(_resized(input, axes, sizes), axes[-1:])
+    return _counted(_to_complex(output, axes[:-1]) if len(axes) > 1 else output)
 
 
 def half_inverse_n(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None) -> Outcome:
     """torch.fft.irfftn, hfftn: complex numbers become real ones, 2·(size − 1) along the last axis unless said."""
     axes, sizes = _sized(input, s, dim)
-    if s is None or s[-1] == -1:
-        sizes = [*sizes[:-1], 2 * (input.shape[axes[-1]] - 1)]
-    return _transformed(input, axes, _replaced(input, axes, sizes), _real(input))
+    last = 2 * (input.shape[axes[-1]] - 1) if s is None or s[-1] == -1 else s[-1]
+    return _counted(_to_real(_resized(input, axes, [*sizes[:-1], last // 2 + 1]), axes, last))
 
 
 def _planar(rule: Rule) -> Rule:
@@ -117,7 +151,7 @@ def _planar(rule: Rule) -> Rule:
 def shift(input: Tensor, dim: Any = None) -> Outcome:
     """torch.fft.fftshift, ifftshift: the shape stays, elements move."""
     axes_of(dim, input.dim())
-    return like(input), None
+    return input.shape, None
 
 
 def frequencies(n: Any, d: float = 1.0, *, dtype: torch.dtype | None = None, **settings: Any) -> Outcome:
@@ -156,7 +190,10 @@ def stft(
     whole = input.dtype.is_complex or (window is not None and window.dtype.is_complex)
     frames = 1 + (length - (width if align_to_window else n_fft)) // hop
     points = n_fft if not (onesided if onesided is not None else not whole) else n_fft // 2 + 1
-    output = empty((*input.shape[:-1], frames, points), _complex(input)).transpose(-2, -1)
+    if not center and input.dim() == 2 and input.stride(0) < hop * input.stride(1):  # frames lie outermost then
+        output = empty((frames, input.shape[0], points), _complex(input)).permute(1, 2, 0)
+    else:
+        output = empty((*input.shape[:-1], frames, points), _complex(input)).transpose(-2, -1)
     formula = ELEMENTWISE(n=output.numel())
     return (
         output if (return_complex if return_complex is not None else whole) else torch.view_as_real(output)
@@ -192,10 +229,12 @@ RULES: dict[Any, Rule] = {
     **dict.fromkeys((_FFT.rfft, _FFT.ihfft), half_transform),
     **dict.fromkeys((_FFT.irfft, _FFT.hfft), half_inverse),
     **dict.fromkeys((_FFT.fftn, _FFT.ifftn), transform_n),
-    **dict.fromkeys((_FFT.rfftn, _FFT.ihfftn), half_transform_n),
+    _FFT.rfftn: half_transform_n,
+    _FFT.ihfftn: half_hermitian_n,
     **dict.fromkeys((_FFT.irfftn, _FFT.hfftn), half_inverse_n),
     **dict.fromkeys((_FFT.fft2, _FFT.ifft2), _planar(transform_n)),
-    **dict.fromkeys((_FFT.rfft2, _FFT.ihfft2), _planar(half_transform_n)),
+    _FFT.rfft2: _planar(half_transform_n),
+    _FFT.ihfft2: _planar(half_hermitian_n),
     **dict.fromkeys((_FFT.irfft2, _FFT.hfft2), _planar(half_inverse_n)),
     **dict.fromkeys((_FFT.fftshift, _FFT.ifftshift), shift),
     _FFT.fftfreq: frequencies,

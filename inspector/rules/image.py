@@ -153,7 +153,8 @@ def fold(
 RULES: dict[Any, Rule] = {
     F.interpolate: interpolate,
     F.grid_sample: grid_sample,
-    F.affine_grid: affine_grid,
+    **dict.fromkeys((torch.grid_sampler, torch.grid_sampler_2d, torch.grid_sampler_3d), grid_sample),
+    **dict.fromkeys((F.affine_grid, torch.affine_grid_generator), affine_grid),
     F.unfold: unfold,
     F.fold: fold,
     **spread("pixel_shuffle", pixel_shuffle),

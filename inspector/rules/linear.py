@@ -1,4 +1,4 @@
-"""Matrix products: linear, mm, bmm, matmul, addmm, bilinear, einsum.
+"""Matrix products: linear, mm, bmm, matmul, addmm, bilinear.
 
 A product of (M × Q) by (Q × P) multiplies and adds M·Q·P times.
 """
@@ -8,9 +8,12 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from inspector.errors import ShapeError
 from inspector.formula import Formula
-from inspector.rules.common import Rule, broadcast, empty, product, refuse_dtypes, spread
+from inspector.rules.common import ELEMENTWISE, Rule, broadcast, empty, product, refuse_dtypes, spread
+from inspector.rules.common import result as combined
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,7 +105,8 @@ def inner_product(input: Tensor, other: Tensor) -> Outcome:
     """torch.inner: (*, Q) and (#, Q) give (*, #), the products of all pairs of rows; a scalar multiplies."""
     left, right = input.shape, other.shape
     if not left or not right:
-        return broadcast(left, right), None
+        dtype = torch.promote_types(input.dtype, other.dtype)
+        return combined(broadcast(left, right), dtype, input, other), ELEMENTWISE(n=product(broadcast(left, right)))
     if left[-1] != right[-1]:
         raise ShapeError(f"inner: last sizes differ: {list(left)} and {list(right)}, {left[-1]} against {right[-1]}")
     return (*left[:-1], *right[:-1]), MATMUL_MACS(N=1, M=product(left[:-1]), Q=left[-1], P=product(right[:-1]))
@@ -149,6 +153,7 @@ def bilinear_params(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor
 RULES: dict[Any, Rule] = {
     **spread("linear", linear),
     **spread("matmul vdot __matmul__", matmul),
+    torch.linalg.matmul: matmul,
     **spread("inner", inner_product),
     **spread("mm bmm", _named(matmul, mat2="other")),
     **spread("mv", _named(matmul, vec="other")),

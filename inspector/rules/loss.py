@@ -6,6 +6,7 @@ Source: PyTorch documentation of each loss.
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -66,7 +67,7 @@ def elementwise_loss(
     target: Tensor,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: str = "mean",
+    reduction: str | int = "mean",
     *settings: Any,
     **named: Any,
 ) -> Outcome:
@@ -271,6 +272,35 @@ def ctc_loss(
     return reduced(log_probs, log_probs.shape[1:-1], log_probs.dtype, kept(reduction))
 
 
+def by_number(rule: Rule, place: int) -> Rule:
+    """The rule of torch.kl_div and its kin, whose argument ``place`` is the reduction: 0 none, 1 mean, 2 sum."""
+
+    @wraps(rule)
+    def numbered(*args: Any, reduction: int = 1, **kwargs: Any) -> Outcome:
+        number = args[place] if len(args) > place else reduction
+        return rule(*args[:place], reduction=number, **kwargs)
+
+    return numbered
+
+
+def _logits_by_number(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    pos_weight: Tensor | None = None,
+    reduction: int = 1,
+) -> Outcome:
+    """torch.binary_cross_entropy_with_logits: as in torch.nn.functional, the reduction as a number."""
+    return binary_cross_entropy_with_logits(input, target, weight, reduction=reduction, pos_weight=pos_weight)
+
+
+def _poisson_by_number(
+    input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int
+) -> Outcome:
+    """torch.poisson_nll_loss: as in torch.nn.functional, the reduction as a number."""
+    return _elementwise(input, target, kept(reduction))
+
+
 RULES: dict[Any, Rule] = {
     **dict.fromkeys((F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.soft_margin_loss, F.kl_div), elementwise_loss),
     F.huber_loss: huber_loss,
@@ -284,7 +314,11 @@ RULES: dict[Any, Rule] = {
     F.multi_margin_loss: multi_margin_loss,
     F.multilabel_margin_loss: multilabel_margin_loss,
     F.multilabel_soft_margin_loss: multilabel_soft_margin_loss,
-    F.ctc_loss: ctc_loss,
+    **dict.fromkeys((F.ctc_loss, torch.ctc_loss), ctc_loss),
+    torch.kl_div: by_number(elementwise_loss, 2),
+    torch.poisson_nll_loss: _poisson_by_number,
+    torch.hinge_embedding_loss: by_number(hinge_embedding_loss, 3),
+    torch.binary_cross_entropy_with_logits: _logits_by_number,
 }
 PARAMETERS: dict[Rule, Any] = {}
 if hasattr(F, "linear_cross_entropy"):  # since torch 2.12

@@ -43,14 +43,11 @@ WEIGHT_NORM_PARAMS = Formula(
 )
 
 
-def _statistics(dtype: torch.dtype) -> torch.dtype:
-    """Means and deviations of half precision are kept in single."""
-    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
-
-
 def _per_channel(name: str, x: Tensor, *statistics: Tensor | None) -> None:
     shape = x.shape
-    if len(shape) < 2 and x.numel():
+    if len(shape) < 2:
+        if x.numel() == 0:
+            return
         raise ShapeError(f"{name} takes [N, C, *], got {list(shape)}")
     for given in statistics:
         if given is not None and given.shape[0] != shape[1]:
@@ -70,7 +67,7 @@ def batch_norm(
     """F.batch_norm: (N, C, *) keeps its shape; each channel is normalized over the batch."""
     _per_channel("batch_norm", input, weight, running_mean)
     n = input.numel()
-    if training and n == input.shape[1]:
+    if training and n and n == input.shape[1]:
         raise ShapeError(f"batch_norm in training needs more than one value for each channel, got {list(input.shape)}")
     return shaped(input, input.shape), WORK(n=n)
 
@@ -102,7 +99,8 @@ def _native_batch_norm(
 ) -> Outcome:
     """torch.native_batch_norm: the result, mean and reciprocal deviation."""
     _per_channel("batch_norm", input, weight, bias, running_mean, running_var)
-    saved, dtype = (input.shape[1],), _statistics(input.dtype)
+    saved = (input.shape[1],) if training else (0,)
+    dtype = weight.dtype if weight is not None else input.dtype
     return (shaped(input, input.shape), empty(saved, dtype), empty(saved, dtype)), WORK(n=input.numel())
 
 
@@ -169,7 +167,7 @@ def native_layer_norm(
     _trailing("layer_norm", input, normalized_shape, weight, bias)
     rank = len(normalized_shape)
     saved = (*input.shape[:-rank], *(1,) * rank)
-    dtype = _statistics(input.dtype)
+    dtype = weight.dtype if weight is not None else input.dtype
     return (empty(input.shape, input.dtype), empty(saved, dtype), empty(saved, dtype)), WORK(n=input.numel())
 
 

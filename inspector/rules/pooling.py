@@ -209,7 +209,8 @@ def max_unpool(rank: int) -> Rule:
             if output_size is not None and not usual - s < size < usual + s:
                 raise ShapeError(f"max_unpool{rank}d to {sizes}: each size must lie within one stride of {default}")
         shape = (*input.shape[:-rank], *sizes)
-        return shape, EACH_INPUT(n=input.numel())
+        output = pooled(input, shape) if rank == 2 else empty(shape, input.dtype)
+        return output, EACH_INPUT(n=input.numel())
 
     return rule
 
