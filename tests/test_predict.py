@@ -95,17 +95,13 @@ class RealKernels(TorchDispatchMode):
 def test_no_kernel_runs(with_data: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["inspector.predict"], "without_outer_modes", nullcontext)
     model = nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(), nn.Flatten(), nn.LazyLinear(3)
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(), nn.Flatten(), nn.Linear(144, 3)
     )
     question = {"input_data": torch.rand(2, 3, 8, 8)} if with_data else {"input_size": (2, 3, 8, 8)}
     with RealKernels() as kernels:
         torch.ones(1)
         inspector.predict(model, mode="train", **question)
-    assert kernels.ran[0] == "aten.ones.default", "the watch works"
-    computing = [
-        name for name in kernels.ran[1:] if not name.startswith(("aten.detach", "aten.clone", "aten.lift_fresh"))
-    ]
-    assert computing == []
+    assert kernels.ran == ["aten.ones.default"], "the first shows that the watch works"
 
 
 def test_real_execution_leaves_statistics_gradients_and_generators() -> None:
@@ -157,8 +153,8 @@ LLAMA_405B = """
     macs, rows = p.total_macs, len(p.rows)
     seconds = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"params": p.total_params, "macs": macs, "bytes": p.param_bytes, "rows": rows, "growth": after - before,
-                      "seconds": seconds, "pytorch": sorted({r.kind for r in p.rows if r.source != "formula"})}))
+    print(json.dumps({"params": p.total_params, "macs": macs, "bytes": p.param_bytes, "rows": rows,
+                      "growth": after - before, "seconds": seconds, "pytorch": sorted({r.kind for r in p.rows if r.source != "formula"})}))
 """
 
 
