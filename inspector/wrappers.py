@@ -55,27 +55,20 @@ def _wrappers(classes: set[type[nn.Module]]) -> tuple[type[nn.Module], ...]:
 @contextmanager
 def uncompiled() -> Iterator[None]:
     """Inside, compiled functions and modules run as the Python they were made of, and nothing is compiled."""
-    compiler: Any = sys.modules.get("torch._dynamo.eval_frame")
-    if compiler is None:
-        yield
-        return
+    compiler: Any = sys.modules.get("torch._dynamo.eval_frame")  # not loaded: nothing is compiled yet
+    flex: Any = sys.modules.get("torch.nn.attention.flex_attention")  # compiles itself, and warns where it may not
+    if flex is not None:
+        debugged = flex._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG
+        flex._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG = True
     # What torch.compiler.set_stance does, at a fiftieth of its price.
-    before = compiler._set_stance(compiler.DynamoStance("force_eager"))
-    flex = sys.modules.get("torch.nn.attention.flex_attention")
-    warned: set[str] = getattr(flex, "_WARNINGS_SHOWN", set())
-    silenced = _FLEX_WARNING not in warned
-    if silenced:
-        warned.add(_FLEX_WARNING)
+    before = None if compiler is None else compiler._set_stance(compiler.DynamoStance("force_eager"))
     try:
         yield
     finally:
-        if silenced:
-            warned.discard(_FLEX_WARNING)
-        compiler._set_stance(before)
-
-
-#: What flex_attention warns of where it runs uncompiled, which here it does only to be looked at.
-_FLEX_WARNING = "flex_attention_performance"
+        if compiler is not None:
+            compiler._set_stance(before)
+        if flex is not None:
+            flex._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG = debugged
 
 
 @contextmanager
