@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from inspector.errors import ShapeError
 from inspector.rules.common import ELEMENTWISE, Rule, axis_of, empty, floating, in_place, like, real, result, spread
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from inspector.rules.common import Outcome
 
 
@@ -133,9 +132,14 @@ def mvlgamma(input: Tensor, p: int) -> Outcome:
     return empty(input.shape, floating(input.dtype)), ELEMENTWISE(n=input.numel())
 
 
-def polygamma(n: Any, input: Any) -> Outcome:
-    """torch.polygamma(n, input), whose method turns the arguments round."""
-    return floating_unary(n if isinstance(input, int) else input)
+def polygamma(n: int, input: Tensor) -> Outcome:
+    """torch.polygamma: the n-th derivative of digamma."""
+    return floating_unary(input)
+
+
+def polygamma_method(input: Tensor, n: int) -> Outcome:
+    """Tensor.polygamma: the same, called on the tensor."""
+    return floating_unary(input)
 
 
 def predicate(input: Tensor) -> Outcome:
@@ -194,7 +198,8 @@ RULES: dict[Any, Rule] = {
     **spread(_FLOATING, floating_unary),
     **spread("logit", logit),
     **spread("mvlgamma multigammaln", mvlgamma),
-    **spread("polygamma", polygamma),
+    **spread("polygamma", polygamma, (torch, torch.special)),
+    **spread("polygamma", polygamma_method, (Tensor,)),
     **spread("abs absolute", magnitude),
     **spread("angle", angle),
     **spread("square", square),

@@ -126,14 +126,15 @@ def tile(input: Tensor, *dims: Any, **named: Any) -> Outcome:
 
 @numpy_names
 def repeat_interleave(
-    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: Any = None
+    input: Tensor | None = None, repeats: Any = None, dim: int | None = None, *, output_size: Any = None
 ) -> Outcome:
     """torch.repeat_interleave: each element so many times; counts in a tensor decide the size unless it is given."""
-    if repeats is None:  # counts alone: their indices come back
+    if input is None or repeats is None:  # counts alone: their indices come back
+        counts = repeats if input is None else input
         if output_size is None:
-            if input.is_meta:
+            if counts.is_meta:
                 raise ValuesNeeded
-            output_size = int(input.sum())
+            output_size = int(counts.sum())
         return empty((output_size,), torch.int64), None
     shape = list(input.shape) if dim is not None else [input.numel()]
     axis = axis_of(dim, len(shape)) if dim is not None else 0

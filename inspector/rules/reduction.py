@@ -237,9 +237,9 @@ def covariance(input: Tensor, *, correction: int = 1, fweights: Any = None, awei
     return empty(shape, dtype), COVARIANCE_MACS(M=variables, Q=observations)
 
 
-def sum_to_size(input: Tensor, *size: Any) -> Outcome:
+def sum_to_size(input: Tensor, *sizes: Any, size: Any = None) -> Outcome:
     """Tensor.sum_to_size: broadcast axes are summed back; the tensor itself where there are none."""
-    shape = shape_argument(size)
+    shape = shape_argument(sizes) if size is None else tuple(size)
     if shape and tuple(shape) == tuple(input.shape):
         return input, None
     if broadcast(shape, input.shape) != tuple(input.shape):

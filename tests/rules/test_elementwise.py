@@ -87,9 +87,8 @@ def numbers_of(name: str) -> Any:
 
 
 STRATEGIES: dict[Any, Any] = {
-    torch.special.polygamma: polygamma,
-    torch.polygamma: polygamma,
-    "polygamma": polygamma_method,
+    elementwise.polygamma: polygamma,
+    elementwise.polygamma_method: polygamma_method,
     "round": lambda draw: ((tensor(draw),), maybe(draw, decimals=st.integers(-1, 2))),
     "gelu": lambda draw: ((tensor(draw, dtypes=FLOATING),), maybe(draw, approximate=st.sampled_from(("none", "tanh")))),
     "threshold": lambda draw: ((tensor(draw, dtypes=FLOATING), 0.1, 20.0), {}),
