@@ -1,4 +1,4 @@
-"""Distances and similarities of vectors, and the losses made of them. One operation for each element of the input.
+"""Distances of every pair of vectors, and losses made of distances. One operation for each element of the input.
 
 No matrix product is counted: PyTorch's counter sees none in ``cdist`` either.
 """
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from inspector.errors import ShapeError
-from inspector.rules.common import EACH_INPUT, Rule, axis_of, broadcast, empty, numpy_names, spread
+from inspector.rules.common import EACH_INPUT, Rule, broadcast, empty, spread
 from inspector.rules.common import result as combined
 from inspector.rules.loss import by_number, kept, promoted, reduced
 
@@ -19,23 +19,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from inspector.rules.common import Outcome
-
-
-def cosine_similarity(input: Tensor, other: Tensor, dim: int = 1, eps: float = 1e-8) -> Outcome:
-    """F.cosine_similarity: two inputs broadcast, and lose the axis ``dim`` of their vectors."""
-    shape = broadcast(input.shape, other.shape)
-    axis = axis_of(dim, len(shape))
-    dtype = torch.promote_types(input.dtype, other.dtype)
-    return empty((*shape[:axis], *shape[axis + 1 :]), dtype), EACH_INPUT(n=input.numel())
-
-
-def pairwise_distance(
-    input: Tensor, other: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
-) -> Outcome:
-    """F.pairwise_distance: vectors (*, D) against (*, D), which broadcast, give (*)."""
-    shape = broadcast(input.shape, other.shape)
-    shape = (*shape[:-1], 1) if keepdim else shape[:-1]
-    return empty(shape, promoted(input, other)), EACH_INPUT(n=input.numel())
 
 
 def pdist(input: Tensor, p: float = 2.0) -> Outcome:
@@ -107,8 +90,6 @@ def triplet_margin_loss(
 
 
 RULES: dict[Any, Rule] = {
-    **spread("cosine_similarity", numpy_names(cosine_similarity)),
-    **spread("pairwise_distance", numpy_names(pairwise_distance)),
     **spread("pdist", pdist),
     torch.cdist: cdist,
     F.cosine_embedding_loss: cosine_embedding_loss,

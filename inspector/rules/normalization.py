@@ -17,6 +17,7 @@ from inspector.formula import Formula
 from inspector.rules.common import EACH_INPUT as WORK
 from inspector.rules.common import Rule, empty, floating, like, product
 from inspector.rules.layout import shaped
+from inspector.rules.reduction import weight_norm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -220,16 +221,6 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     return like(input, floating(input.dtype)), WORK(n=input.numel())
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None) -> Outcome:
-    """F.normalize: the shape stays; each vector along ``dim`` is divided by its norm."""
-    return (like(input) if out is None else out), WORK(n=input.numel())
-
-
-def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Outcome:
-    """torch._weight_norm: a direction v and its lengths g give a weight of v's shape."""
-    return like(v), WORK(n=v.numel())
-
-
 def batch_norm_params(
     input: Tensor,
     running_mean: Tensor | None = None,
@@ -294,8 +285,6 @@ RULES: dict[Any, Rule] = {
     torch.group_norm: group_norm,
     torch.native_group_norm: native_group_norm,
     F.local_response_norm: local_response_norm,
-    F.normalize: normalize,
-    torch._weight_norm: weight_norm,
 }
 PARAMETERS: dict[Rule, Any] = {
     batch_norm: batch_norm_params,
