@@ -1,7 +1,8 @@
 """Values that follow from constants alone, computed only when somebody asks for them.
 
 A forward may ask for the value of a tensor that no input reaches: a mask it built itself, a count in a buffer. Each
-call whose tensors are all known is noted, not run; ``item()`` and the like then run the calls they need, on the CPU, in the
+call whose tensors are all known is noted, not run; ``item()`` and the like then run the calls they need, on the CPU,
+in the
 order in which they happened, so that what was written through a view is seen by all who share its memory.
 """
 

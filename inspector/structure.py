@@ -29,7 +29,8 @@ _DEPTH = 12
 def tensors(value: Any) -> list[Tensor]:
     """Every tensor in ``value``, in the order of its structure; a tensor held twice by a sequence counts twice.
 
-    Attributes of other objects, such as a distribution's, are followed where there is no tensor beside them: a key-value
+    Attributes of other objects, such as a distribution's, are followed where there is no tensor beside them: a
+    key-value
     cache beside logits is the model's own affair. Modules, functions and generators are not entered.
 
     >>> [tuple(t.shape) for t in tensors({"a": torch.zeros(1), "b": [torch.zeros(2), None, 3]})]

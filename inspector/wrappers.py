@@ -1,4 +1,4 @@
-"""What stands between a caller and the user's own modules: compilers, parallel wrappers, TorchScript, packed weights."""
+"""What stands between a caller and the user's own modules: compilers, parallel wrappers, TorchScript, quantizers."""
 
 from __future__ import annotations
 
@@ -111,7 +111,8 @@ def remarks(modules: list[tuple[str, nn.Module]]) -> list[str]:
             path for path in places if not any(path.startswith(f"{p}." if p else "") and p != path for p in places)
         ]
         told.append(
-            f"{', '.join(path or 'the model' for path in outer)} is TorchScript: each of its calls is one row, counted by PyTorch"
+            f"{', '.join(path or 'the model' for path in outer)} is TorchScript: "
+            "each of its calls is one row, counted by PyTorch"
         )
     if any(kind.__module__.startswith("torch.ao.nn.") for kind in classes):
         packed = {path: sum(tensor.numel() for tensor in found) for path, found in _packed(modules) if found}

@@ -154,7 +154,8 @@ LLAMA_405B = """
     seconds = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(json.dumps({"params": p.total_params, "macs": macs, "bytes": p.param_bytes, "rows": rows,
-                      "growth": after - before, "seconds": seconds, "pytorch": sorted({r.kind for r in p.rows if r.source != "formula"})}))
+                      "growth": after - before, "seconds": seconds,
+                      "pytorch": sorted({r.kind for r in p.rows if r.source != "formula"})}))
 """
 
 

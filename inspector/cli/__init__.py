@@ -8,7 +8,6 @@ from inspector.cli.formulas import formulas
 from inspector.cli.summary import summary
 from inspector.cli.verify import verify
 
-
 # The character backspace, before a paragraph, keeps click from wrapping it.
 _HELP = """Say what a PyTorch model must be, as formulas, and prove it against PyTorch itself.
 

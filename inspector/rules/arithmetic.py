@@ -43,6 +43,8 @@ def combine(input: Any, other: Any, dtype: torch.dtype) -> Outcome:
                 shape = broadcast(shape, other.shape)
             if input.is_contiguous() and other.is_contiguous():
                 output = torch.empty(shape, dtype=dtype, device=META)
+            elif input.stride() == other.stride():
+                output = like(input, dtype)
             else:
                 output = result(shape, dtype, input, other)
             return output, ELEMENTWISE(n=output.numel())
@@ -51,7 +53,7 @@ def combine(input: Any, other: Any, dtype: torch.dtype) -> Outcome:
         tensor, number = input, other
     if not isinstance(number, _NUMBERS) and not isinstance(number, Number):
         raise TypeError(f"neither a number nor a tensor: {number!r}")
-    if not isinstance(tensor, Tensor):  # torch.div(7, 2) is a tensor too
+    if isinstance(tensor, _NUMBERS):  # torch.div(7, 2) is a tensor too
         return empty((), dtype), ELEMENTWISE(n=1)
     return like(tensor, dtype), ELEMENTWISE(n=tensor.numel())
 

@@ -41,7 +41,7 @@ def empty(shape: Sequence[Any], dtype: torch.dtype) -> Tensor:
 def like(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """What an element-wise function of ``x`` returns: its shape, and its strides where these are dense."""
     shape = x.shape
-    if x.is_contiguous():
+    if x.is_contiguous() or (len(shape) == 4 and x.is_contiguous(memory_format=torch.channels_last)):
         return torch.empty_strided(shape, x.stride(), dtype=dtype or x.dtype, device=META)
     return torch.empty_strided(shape, common_strides(shape, (x,)), dtype=dtype or x.dtype, device=META)
 
@@ -196,7 +196,7 @@ def in_place(rule: Rule) -> Rule:
     def rule_in_place(x: Tensor, *args: Any, **kwargs: Any) -> Outcome:
         output, formula = rule(x, *args, **kwargs)
         shape = output.shape if isinstance(output, Tensor) else output
-        if tuple(shape) != tuple(x.shape):
+        if shape != x.shape:
             raise ShapeError(f"the result {list(shape)} does not fit into {list(x.shape)}, which it should replace")
         return x, formula
 

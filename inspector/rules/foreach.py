@@ -73,8 +73,13 @@ def _rules() -> dict[Any, Rule]:
         rule = own.get(base)
         for family in (elementwise, arithmetic, reduction):
             rule = rule or family.RULES.get(function)
-        if rule is not None:
-            table[getattr(torch, spelled)] = for_each(name, rule, name.endswith("_"))
+        if rule is None:
+            continue
+        over_lists = for_each(name, rule, name.endswith("_"))
+        table[getattr(torch, spelled)] = over_lists
+        public = getattr(getattr(torch, "foreach", None), name, None)
+        if public is not None:
+            table[public] = over_lists
     return table
 
 

@@ -120,6 +120,7 @@ def grouped_matmul(
     M, Q, P = left[-2], left[-1], right[-1]
     if right[-2] != Q:
         raise ShapeError(f"inner sizes differ: {list(left)} by {list(right)}, {Q} against {right[-2]}")
+    lead: tuple[Any, ...]
     if len(left) == len(right) == 3:
         lead, groups = (left[0],), left[0]
     elif len(left) == len(right) == 2:  # the inner axis is cut: each group adds its own part of it

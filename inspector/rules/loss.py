@@ -288,7 +288,7 @@ def _logits_by_number(
     target: Tensor,
     weight: Tensor | None = None,
     pos_weight: Tensor | None = None,
-    reduction: int = 1,
+    reduction: Any = 1,
 ) -> Outcome:
     """torch.binary_cross_entropy_with_logits: as in torch.nn.functional, the reduction as a number."""
     return binary_cross_entropy_with_logits(input, target, weight, reduction=reduction, pos_weight=pos_weight)

@@ -5,6 +5,7 @@ Source: PyTorch documentation, "Tensor Views".
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -63,12 +64,42 @@ def views(names: str) -> dict[Any, Rule]:
     return table
 
 
+def may_view(input: Tensor, shape: Any) -> bool:
+    """False where strides surely forbid a view of this shape, which is quicker to see than to be told by an exception.
+
+    Axes that lie in memory as one make a run; a view's axes divide the runs one by one.
+    """
+    sizes, strides = input.shape, input.stride()
+    asked = list(shape) if isinstance(shape, (tuple, list)) else [shape]
+    for size in (*sizes, *asked):
+        if type(size) is not int or size == 0:
+            return True  # symbols, and tensors without elements, are left to PyTorch
+    if -1 in asked:
+        known = -math.prod(asked)
+        asked[asked.index(-1)] = math.prod(sizes) // known if known > 0 else -1
+    place = len(asked) - 1
+    run = covered = 1
+    step = strides[-1] if strides else 1
+    for axis in range(len(sizes) - 1, -1, -1):
+        run *= sizes[axis]
+        if axis == 0 or (sizes[axis - 1] != 1 and strides[axis - 1] != run * step):
+            while place >= 0 and (covered < run or asked[place] == 1):
+                covered *= asked[place]
+                place -= 1
+            if covered != run:
+                return False
+            if axis:
+                step, run, covered = strides[axis - 1], 1, 1
+    return place == -1
+
+
 def reshaped(input: Tensor, shape: Any) -> Tensor:
     """A view where strides allow one, else a new contiguous tensor: reshape copies then."""
-    try:
-        return input.view(shape)
-    except RuntimeError:
-        pass
+    if input.is_contiguous() or may_view(input, shape):
+        try:
+            return input.view(shape)
+        except RuntimeError:
+            pass
     try:
         return empty(input.shape, input.dtype).view(shape)
     except RuntimeError as error:
