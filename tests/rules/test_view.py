@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -249,6 +249,19 @@ def test_a_view_shares_memory_and_reshape_copies_only_where_it_must() -> None:
         rule = RULES.get(function)
         output = rule(x, *arguments)[0] if rule else function(x)
         assert (output._base is x) == shares
+
+
+@settings(EXAMPLES, max_examples=200)
+@given(data=st.data())
+def test_a_view_is_foreseen_as_pytorch_allows_it(data: st.DataObject) -> None:
+    x = tensor(data.draw, full_shape(data.draw))
+    asked = split_shape(data.draw, x.shape)
+    try:
+        x.view(asked)
+        allowed = True
+    except RuntimeError:
+        allowed = False
+    assert view.may_view(x, asked) == allowed
 
 
 def test_a_view_in_place_leaves_data_alone() -> None:
