@@ -29,6 +29,8 @@ def ceil_output_size(size: Any, kernel: Any, stride: Any, padding: Any, dilation
     (3, 2)
     """
     out = (size + 2 * padding - dilation * (kernel - 1) - 1 + stride - 1) // stride + 1
+    if dilation * (kernel - 1) + 1 >= stride + padding:  # the last window starts inside whatever the size is
+        return out
     return out - 1 if (out - 1) * stride >= size + padding else out
 
 
