@@ -8,16 +8,23 @@ order in which they happened, so that what was written through a view is seen by
 
 from __future__ import annotations
 
+import weakref
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils import swap_tensors
 
 from inspector.structure import map_tensors, tensors
 
 
 class Unknown(Exception):
     """The tensor's value depends on input that holds no data."""
+
+
+#: Caches of more bytes than this stay without values.
+_SETTLED_BYTES = 2**28
 
 
 class _Call:
@@ -49,9 +56,10 @@ class KnownValues:
         self._count = 0
 
     def __contains__(self, tensor: Tensor) -> bool:
-        if self._lost and _memory(tensor) in self._lost:
-            return False
-        return id(tensor) in self.steps or not tensor.is_meta
+        return not self._is_lost(tensor) and (id(tensor) in self.steps or not tensor.is_meta)
+
+    def _is_lost(self, tensor: Tensor) -> bool:
+        return bool(self._lost) and _memory(tensor) in self._lost
 
     def covers(self, args: Any, kwargs: Any) -> bool:
         """Every tensor among the arguments is known; true where there is none."""
@@ -92,6 +100,24 @@ class KnownValues:
         with torch.no_grad():
             entry = self.steps.get(id(tensor))
             return _Replay(self._writes).value(tensor if entry is None else entry[1], memory)
+
+    def settle(self, home: torch.device) -> None:
+        """Give values to the tensors that somebody else still holds, such as a cache of masks outside the model.
+
+        Without them a later run of the model would meet tensors that hold no data.
+        """
+        if home.type == "meta":
+            return
+        watched = [(weakref.ref(tensor), source) for tensor, source in self.steps.values()]
+        self.steps.clear()  # all that lives on is held by others
+        kept = [(tensor, source) for watch, source in watched if (tensor := watch()) is not None and not self._is_lost(tensor)]
+        del watched
+        if sum(tensor.numel() * tensor.element_size() for tensor, _ in kept) > _SETTLED_BYTES:
+            return
+        with torch.no_grad():
+            for tensor, source in reversed(kept):  # a view before its base, which cannot be exchanged under it
+                with suppress(RuntimeError):
+                    swap_tensors(tensor, _Replay(self._writes).value(source, source.memory).clone().to(home))
 
     def value_or_itself(self, tensor: Tensor) -> Tensor:
         """The tensor with its values where these are known."""

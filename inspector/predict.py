@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -312,7 +313,8 @@ def predict(
         model = unwrap(model)
         modules = modules_of(model)
         with opened(modules) as others:
-            return _predict(model, modules_of(model) if others else modules, inputs, symbols, mode)
+            with ExitStack() as afterwards:  # when the model is as it was
+                return _predict(model, modules_of(model) if others else modules, inputs, symbols, mode, afterwards)
 
 
 def _predict(
@@ -321,6 +323,7 @@ def _predict(
     inputs: ModelInputs,
     symbols: Symbols,
     mode: Literal["train", "eval"] | None,
+    afterwards: ExitStack,
 ) -> Prediction:
     notes = remarks(modules)
     registered = RegisteredTensors(modules)
@@ -333,16 +336,16 @@ def _predict(
         if mode is not None:
             model.train(mode == "train")
         if registered.lazy:
-            _follow(model, modules, registered, inputs, symbols, [], real=False)
+            _follow(model, modules, registered, inputs, symbols, [], afterwards)
             modules = modules_of(model)
             registered = RegisteredTensors(modules)
         try:
-            prediction = _follow(model, modules, registered, inputs, symbols, notes, real=False)
+            prediction = _follow(model, modules, registered, inputs, symbols, notes, afterwards)
         except InspectionError:
             if inputs.synthetic or not any(not tensor.is_meta for tensor in tensors((inputs.args, inputs.kwargs))):
                 raise
             with preserved(model):
-                prediction = _follow(model, modules, registered, inputs, symbols, notes, real=True)
+                prediction = _follow(model, modules, registered, inputs, symbols, notes, afterwards, real=True)
     return prediction
 
 
@@ -353,7 +356,8 @@ def _follow(
     inputs: ModelInputs,
     symbols: Symbols,
     notes: list[str],
-    real: bool,
+    afterwards: ExitStack,
+    real: bool = False,
 ) -> Prediction:
     home = _home(modules, inputs)
     if real:
@@ -365,6 +369,8 @@ def _follow(
     else:
         args, kwargs = (inputs.args, inputs.kwargs) if inputs.synthetic else inputs.on("meta")
     tracer = Tracer({id(module): path for path, module in modules}, registered.numbers.copy(), home, symbols, real)
+    if not (real or symbols):
+        afterwards.callback(tracer.settle)
     try:
         with symbols.views(), scripts_call(tracer.script, modules), tracer.following():
             returned = model(*args, **kwargs)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from threading import RLock
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +43,7 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
     contents of buffers, parameters and tensors held as attributes, ``grad`` and ``requires_grad``; twins without
     memory need none.
 
-    What lies deeper, inside an object that a module holds, is not reached.
+    What plain objects hold that a module holds, such as a cache, is put back too, some levels deep.
 
     Raises:
         InspectionError: the forward wrote into parameters that were too large to copy beforehand.
@@ -51,17 +51,21 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
     modules = _modules(model)
     attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
     containers: list[Any] = []
+    own: list[Any] = []
     for module in modules:
         state = module.__dict__
         attributes.append((state, state.copy()))
         containers += map(state.get, _REGISTRIES)
         if not _is_pytorchs(module.__class__.__module__):
-            containers += islice(state.values(), _OWN, None)
+            own += islice(state.values(), _OWN, None)
     # A scripted module's registries are objects of TorchScript, or absent.
     containers = [item for item in containers if type(item) in _CONTAINERS]
+    held = _held(own)
+    containers += held.containers
+    attributes += [(state, state.copy()) for state in held.states]
     contents = [(item, item.copy()) for item in containers if item]
     empty = [item for item in containers if not item]
-    restore_values = _values(model, modules) if values else None
+    restore_values = _values(model, modules, held.tensors) if values else None
     restore_generators = _generators()
     grad_mode = torch.is_grad_enabled()
     try:
@@ -111,14 +115,63 @@ def _same(container: Any, before: Any) -> bool:
         return False
 
 
-def _values(model: nn.Module, modules: list[nn.Module]) -> Callable[[], None]:
+class _Held(NamedTuple):
+    """What attributes hold: lists and the like, the attributes of plain objects, and tensors."""
+
+    containers: list[Any]
+    states: list[dict[str, Any]]
+    tensors: list[Tensor]
+
+
+def _held(items: list[Any]) -> _Held:
+    """What these values hold, each object once, down to ``_LEVELS``; long lists and tables are not looked through."""
+    found = _Held([], [], [])
+    seen: set[int] = set()
+    for _ in range(_LEVELS):
+        deeper: list[Any] = []
+        for item in items:
+            kind = type(item)
+            if kind in _LEAVES or id(item) in seen:
+                continue
+            seen.add(id(item))
+            if kind in _CONTAINERS:
+                found.containers.append(item)
+            elif isinstance(item, Tensor):
+                found.tensors.append(item)
+                continue
+            elif _is_plain(kind):
+                found.states.append(item.__dict__)
+                deeper += item.__dict__.values()
+                continue
+            elif kind is not tuple:
+                continue
+            if 0 < len(item) <= _SHORT and kind is not set:
+                deeper += item.values() if isinstance(item, dict) else item
+        if not deeper:
+            break
+        items = deeper
+    return found
+
+
+_LEAVES = {int, float, bool, str, type(None), torch.dtype, torch.device, torch.Size}
+_LEVELS, _SHORT = 4, 100
+
+
+@cache
+def _is_plain(kind: type) -> bool:
+    """A class of somebody's own whose objects keep attributes; a module has its own turn."""
+    room = kind.__module__.partition(".")[0]
+    return bool(kind.__dictoffset__) and room not in ("torch", "builtins", "functools") and not issubclass(kind, nn.Module)
+
+
+def _values(model: nn.Module, modules: list[nn.Module], held: list[Tensor]) -> Callable[[], None]:
     """A function that puts back contents, ``grad`` and ``requires_grad`` of the model's tensors."""
     parameters = list(model.parameters())
     uninitialized = [p for p in parameters if is_lazy(p)]
     lazy = {id(parameter) for parameter in uninitialized}
     kept = [p for p in parameters if id(p) not in lazy and not p.is_meta]
     copied = sum(p.numel() * p.element_size() for p in kept) <= _COPIED_BYTES
-    others = [*model.buffers(), *(v for m in modules for v in vars(m).values() if isinstance(v, Tensor))]
+    others = [*model.buffers(), *held, *(v for m in modules for v in vars(m).values() if isinstance(v, Tensor))]
     others = [t for t in others if not is_lazy(t) and not t.is_meta]
     watched = {id(t): t for t in (*kept, *others)}
     with torch.no_grad():

@@ -106,6 +106,11 @@ class Tracer(TorchFunctionMode):
             for setter, tensor, value in reversed(self._taken_back):
                 setter(tensor, value)
 
+    def settle(self) -> None:
+        """Leave no tensor without data behind in caches that forward filled."""
+        self._last = self._stopped_by = self.stopped_in = None
+        self._known.settle(self._home)
+
     def _call_module(self, run: Any, module: nn.Module, args: Any, kwargs: Any) -> Any:
         path = self._paths.get(id(module))
         if path is None:  # made during forward, or held where PyTorch does not register it: part of who calls it

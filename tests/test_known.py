@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -49,7 +50,7 @@ CONSTANTS: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int]] = {
     "unique": (lambda b, x: x[: torch.unique(torch.tensor([4, 4, 7])).numel()], 2),
     "nonzero": (lambda b, x: x[: (b > 1).nonzero().shape[0]], 2),
     "a tensor as a size": (lambda b, x: x[: torch.ones(b.sum(), 2).shape[0]], 6),
-    "cumulated lengths": (lambda b, x: torch.cat(x.split(b.cumsum(0).tolist() + [51])[:2]), 3 + 4),
+    "cumulated lengths": (lambda b, x: torch.cat(x.split([*b.cumsum(0).tolist(), 51])[:2]), 3 + 4),
     "detached, on a device": (lambda b, x: x[: int(b.detach().to(x.device).cpu().numpy()[0])], 3),
     "a mask of known values on unknown ones": (lambda b, x: x[torch.arange(64) % 2 == 0], 32),
     "repeats": (lambda b, x: x[:3].repeat_interleave(b, dim=0), 3 + 1 + 2),
@@ -151,3 +152,29 @@ def test_what_is_unknown_is_said_at_the_users_own_line() -> None:
 
     with pytest.raises(NeedsData, match=r"x\[: int\(x\.sum\(\) \+ buffer\.sum\(\)\)\]  # the line"):
         inspector.predict(Fn(forward), (4, 3))
+
+
+@lru_cache
+def causal(length: int, device: torch.device) -> Tensor:
+    """A mask that a project keeps for as long as the process lives."""
+    return torch.ones(length, length, dtype=torch.bool, device=device).tril()
+
+
+def test_what_a_forward_leaves_in_caches_has_values_afterwards() -> None:
+    kept: dict[str, Tensor] = {}
+
+    def forward(buffer: Tensor, x: Tensor) -> Tensor:
+        kept.setdefault("positions", torch.arange(4, device=x.device) * buffer[1])
+        kept.setdefault("view", kept["positions"][1:])
+        return x.masked_fill(~causal(4, x.device), -1.0) + kept["positions"]
+
+    model = Fn(forward)
+    expected = forward(model.buffer, torch.zeros(4, 4))
+    causal.cache_clear()
+    kept.clear()
+    for _ in range(2):
+        inspector.predict(model, (4, 4))
+    assert kept["positions"].tolist() == [0, 1, 2, 3]
+    assert kept["view"].tolist() == [1, 2, 3]
+    assert causal.cache_info().hits == 1, "the second prediction met the first one's mask"
+    assert torch.equal(model(torch.zeros(4, 4)), expected)

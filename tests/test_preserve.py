@@ -135,3 +135,36 @@ def test_a_write_into_parameters_too_large_to_copy_is_told(monkeypatch):
         model(torch.zeros(1, 2))
     with pytest.raises(InspectionError, match="wrote into parameters"), preserved(model), torch.no_grad():
         model.weight.add_(1)
+
+
+def test_plain_objects_and_nested_lists_are_put_back():
+    class Cache:
+        def __init__(self):
+            self.keys = None
+            self.seen = [[1], {"a": [2]}]
+            self.tensor = torch.zeros(2)
+
+    class Caching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cache = Cache()
+            self.pair = ([1], 2)
+
+        def forward(self, x):
+            self.cache.keys = x
+            self.cache.new = x
+            self.cache.seen[0].append(3)
+            self.cache.seen[1]["a"].append(3)
+            self.pair[0].append(x)
+            self.cache.tensor.add_(1)
+            return x
+
+    model = Caching()
+    with preserved(model):
+        model(torch.ones(2))
+        assert model.cache.seen == [[1, 3], {"a": [2, 3]}]
+    assert model.cache.keys is None
+    assert not hasattr(model.cache, "new")
+    assert model.cache.seen == [[1], {"a": [2]}]
+    assert model.pair == ([1], 2)
+    assert model.cache.tensor.tolist() == [0, 0]
