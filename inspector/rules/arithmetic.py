@@ -36,6 +36,8 @@ _NUMBERS = (int, float, complex, torch.SymInt, torch.SymFloat, torch.SymBool)
 
 def combine(input: Any, other: Any, dtype: torch.dtype) -> Outcome:
     """The broadcast result of two operands; numbers alone give a tensor of no axis."""
+    tensor: Any
+    number: Any
     if isinstance(other, Tensor):
         if isinstance(input, Tensor):
             shape: Any = input.shape
@@ -43,7 +45,7 @@ def combine(input: Any, other: Any, dtype: torch.dtype) -> Outcome:
                 shape = broadcast(shape, other.shape)
             if input.is_contiguous() and other.is_contiguous():
                 output = torch.empty(shape, dtype=dtype, device=META)
-            elif input.stride() == other.stride():
+            elif input.shape == other.shape and input.stride() == other.stride():
                 output = like(input, dtype)
             else:
                 output = result(shape, dtype, input, other)
