@@ -63,8 +63,11 @@ def scaled_dot_product_attention(
     """F.scaled_dot_product_attention: (*, H_q, L, E) on (*, H, S, E) and (*, H, S, E_v) gives (*, H_q, L, E_v)."""
     shape, formula = _attended(query, key, value, enable_gqa)
     if attn_mask is not None:
-        scores = (*shape[:-1], key.shape[-2])
-        if broadcast(attn_mask.shape, scores) != scores:
+        scores, mask = (*shape[:-1], key.shape[-2]), attn_mask.shape
+        fits = len(mask) <= len(scores) and all(
+            have in (1, want) for have, want in zip(reversed(mask), reversed(scores), strict=False)
+        )
+        if not fits:
             raise ShapeError(f"the mask {list(attn_mask.shape)} does not broadcast to the scores {list(scores)}")
     return shape, formula
 
