@@ -139,7 +139,7 @@ def _held(items: list[Any]) -> _Held:
             elif isinstance(item, Tensor):
                 found.tensors.append(item)
                 continue
-            elif _is_plain(kind):
+            elif _is_plain(kind):  # type: ignore[arg-type]  # a class is hashable, whatever its instances' __hash__ is
                 found.states.append(item.__dict__)
                 deeper += item.__dict__.values()
                 continue
@@ -161,7 +161,9 @@ _LEVELS, _SHORT = 4, 100
 def _is_plain(kind: type) -> bool:
     """A class of somebody's own whose objects keep attributes; a module has its own turn."""
     room = kind.__module__.partition(".")[0]
-    return bool(kind.__dictoffset__) and room not in ("torch", "builtins", "functools") and not issubclass(kind, nn.Module)
+    return (
+        bool(kind.__dictoffset__) and room not in ("torch", "builtins", "functools") and not issubclass(kind, nn.Module)
+    )
 
 
 def _values(model: nn.Module, modules: list[nn.Module], held: list[Tensor]) -> Callable[[], None]:
