@@ -110,8 +110,9 @@ class KnownValues:
             return
         watched = [(weakref.ref(tensor), source) for tensor, source in self.steps.values()]
         self.steps.clear()  # all that lives on is held by others
-        kept = [(tensor, source) for watch, source in watched if (tensor := watch()) is not None and not self._is_lost(tensor)]
-        del watched
+        alive = [(watch(), source) for watch, source in watched]
+        kept = [(tensor, source) for tensor, source in alive if tensor is not None and not self._is_lost(tensor)]
+        del watched, alive
         if sum(tensor.numel() * tensor.element_size() for tensor, _ in kept) > _SETTLED_BYTES:
             return
         with torch.no_grad():

@@ -312,9 +312,8 @@ def predict(
         inputs = make_inputs(model, input_size, input_data, input_dtypes, input_kwargs, symbol=symbols.size)
         model = unwrap(model)
         modules = modules_of(model)
-        with opened(modules) as others:
-            with ExitStack() as afterwards:  # when the model is as it was
-                return _predict(model, modules_of(model) if others else modules, inputs, symbols, mode, afterwards)
+        with opened(modules) as others, ExitStack() as afterwards:  # when the model is as it was
+            return _predict(model, modules_of(model) if others else modules, inputs, symbols, mode, afterwards)
 
 
 def _predict(

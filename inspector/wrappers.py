@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,31 +26,48 @@ def opened(modules: list[tuple[str, nn.Module]]) -> Iterator[bool]:
     Yields:
         whether anything was wrapped, so that the modules are others now.
     """
-    wrappers = _wrappers({module.__class__ for _, module in modules})
+    wrapped = _any(modules, _is_wrapper)
     compiled = "torch._dynamo.eval_frame" in sys.modules
     replaced: list[tuple[dict[str, Any], str, Any]] = []
     try:
-        for _, module in modules if wrappers or compiled else ():
+        for _, module in modules if wrapped or compiled else ():
             if "_compiled_call_impl" in module.__dict__:  # set by ``module.compile()``
                 replaced.append((module.__dict__, "_compiled_call_impl", module._compiled_call_impl))
                 module._compiled_call_impl = None
-            if wrappers and not isinstance(module, wrappers):
+            if wrapped and not _wraps(module):
                 for name, child in module._modules.items():
-                    if isinstance(child, wrappers):
+                    if child is not None and _wraps(child):
                         replaced.append((module._modules, name, child))
                         module._modules[name] = unwrap(child)
-        yield bool(wrappers)
+        yield wrapped
     finally:
         for table, name, before in replaced:
             table[name] = before
 
 
-def _wrappers(classes: set[type[nn.Module]]) -> tuple[type[nn.Module], ...]:
-    known: tuple[type[nn.Module], ...] = _PARALLEL
-    compiler = sys.modules.get("torch._dynamo.eval_frame")  # not loaded: nothing is compiled
-    if compiler is not None:
-        known = (*known, compiler.OptimizedModule)
-    return tuple(wrapper for wrapper in known if any(issubclass(kind, wrapper) for kind in classes))
+def _any(modules: list[tuple[str, nn.Module]], is_such: Callable[[type], bool]) -> bool:
+    return any(map(is_such, {module.__class__ for _, module in modules}))
+
+
+def _wraps(module: nn.Module) -> bool:
+    kind: type = type(module)
+    return _is_wrapper(kind)
+
+
+@lru_cache(maxsize=4096)
+def _is_wrapper(kind: type) -> bool:
+    compiler: Any = sys.modules.get("torch._dynamo.eval_frame")  # not loaded: nothing is compiled
+    return issubclass(kind, _PARALLEL) or (compiler is not None and issubclass(kind, compiler.OptimizedModule))
+
+
+@lru_cache(maxsize=4096)
+def _is_script(kind: type) -> bool:
+    return issubclass(kind, torch.jit.ScriptModule)
+
+
+@lru_cache(maxsize=4096)
+def _is_quantized(kind: type) -> bool:
+    return kind.__module__.startswith("torch.ao.nn.")
 
 
 @contextmanager
@@ -77,7 +95,7 @@ def scripts_call(handler: Callable[..., Any], modules: list[tuple[str, nn.Module
 
     TorchScript runs its own interpreter, of which no mode of Python sees a call.
     """
-    if not (torch.jit._state._jit_caching_layer or _has_scripts({module.__class__ for _, module in modules})):
+    if not (torch.jit._state._jit_caching_layer or _any(modules, _is_script)):
         yield  # nothing was ever written in it
         return
     originals: list[tuple[Any, Any]] = [(kind, kind.__call__) for kind in _SCRIPTS]
@@ -97,15 +115,10 @@ def scripts_call(handler: Callable[..., Any], modules: list[tuple[str, nn.Module
             kind.__call__ = original
 
 
-def _has_scripts(classes: set[type[nn.Module]]) -> bool:
-    return any(issubclass(kind, torch.jit.ScriptModule) for kind in classes)
-
-
 def remarks(modules: list[tuple[str, nn.Module]]) -> list[str]:
     """What a reader must know of modules that hide what they do."""
-    classes = {module.__class__ for _, module in modules}
     told = []
-    if _has_scripts(classes):
+    if _any(modules, _is_script):
         places = [path for path, module in modules if isinstance(module, torch.jit.ScriptModule)]
         outer = [
             path for path in places if not any(path.startswith(f"{p}." if p else "") and p != path for p in places)
@@ -114,7 +127,7 @@ def remarks(modules: list[tuple[str, nn.Module]]) -> list[str]:
             f"{', '.join(path or 'the model' for path in outer)} is TorchScript: "
             "each of its calls is one row, counted by PyTorch"
         )
-    if any(kind.__module__.startswith("torch.ao.nn.") for kind in classes):
+    if _any(modules, _is_quantized):
         packed = {path: sum(tensor.numel() for tensor in found) for path, found in _packed(modules) if found}
         if packed:
             where = ", ".join(path or "the model" for path in packed)
