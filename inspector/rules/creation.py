@@ -135,6 +135,10 @@ def permuted(size: Any, physical_layout: Any, *, dtype: torch.dtype | None = Non
     return torch.empty_permuted(size, physical_layout, dtype=dtype or torch.get_default_dtype(), device=META), None
 
 
+#: Whether this PyTorch cuts bounds down to integers before it counts what lies between them; newer versions do not.
+_CUT = torch.arange(2.5, dtype=torch.int64, device="cpu").numel() == 2
+
+
 def arange(
     start: Any = 0,
     end: Any = None,
@@ -157,6 +161,10 @@ def arange(
         whole = whole and isinstance(bound, (int, torch.SymInt))
     if dtype is None:
         dtype = torch.int64 if whole else torch.get_default_dtype()
+    if not whole and _CUT and dtype is torch.int64:
+        start, end, step, whole = int(start), int(end), int(step), True
+    if isinstance(step, (int, float)) and step == 0:
+        raise ShapeError(f"arange from {start} to {end} by nothing has no end")
     size = -((start - end) // step) if whole else math.ceil((end - start) / step)
     if isinstance(size, int) and size < 0:
         raise ShapeError(f"arange from {start} to {end} by {step} goes the wrong way")

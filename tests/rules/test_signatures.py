@@ -30,7 +30,9 @@ def schemas(function: Any) -> list[Any]:
         schema
         for schema in found
         if schema.arguments
-        and not any(arg.is_out or "Dimname" in str(arg.type) or arg.name == "reverse" for arg in schema.arguments)
+        and not any(
+            arg.is_out or "Dimname" in str(arg.type) or arg.name in ("reverse", "out_dim") for arg in schema.arguments
+        )
         and schema.arguments[0].name not in FOREIGN
         and schema.overload_name not in ("dtype_layout", "prim_other")
         and "List" not in str(schema.arguments[0].type)
