@@ -84,13 +84,23 @@ RULES: dict[Any, Rule] = {
     **spread(_IN_PLACE, drawn_in_place, (Tensor,)),
 }
 
-_NOISY = "dropout feature_dropout alpha_dropout feature_alpha_dropout rrelu native_dropout gumbel_softmax"
-_NOISY_FUNCTIONAL = "dropout1d dropout2d dropout3d fractional_max_pool2d fractional_max_pool3d"
+_NOISY = """
+    dropout feature_dropout alpha_dropout feature_alpha_dropout rrelu native_dropout gumbel_softmax
+    dropout1d dropout2d dropout3d fractional_max_pool2d fractional_max_pool3d
+"""
+
+
+def _operators(name: str) -> set[Any]:
+    """``torch.ops.aten.name`` and its overloads."""
+    packet = getattr(torch.ops.aten, name, None)
+    return set() if packet is None else {packet, *(getattr(packet, overload) for overload in packet.overloads())}
+
+
+_NAMES = {function.__name__ for function in RULES} | {f"{name}{end}" for name in _NOISY.split() for end in ("", "_")}
 #: Functions whose result depends on the random generator: never a known constant.
 RANDOM: frozenset[Any] = frozenset(RULES) | {
-    getattr(room, name)
-    for names in (_NOISY, _NOISY_FUNCTIONAL)
-    for name in [*names.split(), *(f"{name}_" for name in names.split())]
-    for room in (torch, F)
-    if hasattr(room, name)
+    function
+    for name in _NAMES
+    for function in (*(getattr(room, name, None) for room in (torch, Tensor, F)), *_operators(name))
+    if function is not None
 }
