@@ -57,12 +57,6 @@ def qr(A: Tensor, mode: str = "reduced") -> Outcome:
     return _TYPES.linalg_qr((Q, columns((*lead, small if mode == "r" else K, P), A.dtype))), _work(A)
 
 
-def _qr_older(input: Tensor, some: bool = True) -> Outcome:
-    """torch.qr: the same under its older name."""
-    (Q, R), formula = qr(input, "reduced" if some else "complete")
-    return _TYPES.qr((Q, R)), formula
-
-
 def _singular(A: Tensor, full: bool) -> tuple[Tensor, Tensor, Tensor]:
     lead, M, P = matrices("svd", A)
     K = torch.sym_min(M, P)
@@ -121,11 +115,6 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Outcome:
     return columns(A.shape, A.dtype), _work(A)
 
 
-def _cholesky_older(input: Tensor, upper: bool = False) -> Outcome:
-    """torch.cholesky: the same under its older name."""
-    return cholesky(input)
-
-
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Outcome:
     """torch.linalg.cholesky_ex: the factor, and one number for each matrix that says where it failed."""
     lead, _ = square("cholesky_ex", A)
@@ -151,7 +140,7 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
 
 def _lu_with_info(A: Tensor, pivot: bool = True, check_errors: bool = True) -> Outcome:
     """torch._lu_with_info: what torch.lu and Tensor.lu are made of."""
-    return _factored(A), _work(A)
+    return _TYPES._lu_with_info(_factored(A)), _work(A)
 
 
 def lu(A: Tensor, *, pivot: bool = True) -> Outcome:
@@ -238,9 +227,7 @@ RULES: dict[Any, Rule] = {
     _LA.ldl_factor_ex: ldl_factor_ex,
     _LA.householder_product: householder_product,
     torch._lu_with_info: _lu_with_info,
-    **spread("qr", _qr_older),
     **spread("svd", _svd_older),
-    **spread("cholesky", _cholesky_older),
     **spread("lu_unpack", lu_unpack),
     **spread("geqrf", geqrf),
     **spread("orgqr", householder_product),
