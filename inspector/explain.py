@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from inspector.calls import name_of
 from inspector.errors import InspectionError
 from inspector.inputs import dtype_name
 from inspector.places import place_of
 from inspector.structure import tensors
-from inspector.trace import name_of
 
 if TYPE_CHECKING:
     from inspector.trace import Tracer

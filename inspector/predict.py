@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from inspector.calls import Call, name_of
 from inspector.errors import InspectionError, NeedsData
 from inspector.explain import explain
 from inspector.formula import BoundFormula, Formula
@@ -20,7 +21,7 @@ from inspector.registered import RegisteredTensors, lazy_on_meta, modules_of, te
 from inspector.report import table, web
 from inspector.structure import deep_copy, map_tensors, tensors, unwrap
 from inspector.symbolic import Symbols
-from inspector.trace import Call, Tracer, name_of
+from inspector.trace import Tracer
 from inspector.wrappers import opened, remarks, scripts_call, uncompiled
 
 if TYPE_CHECKING:

@@ -8,22 +8,31 @@ lets PyTorch execute each call and still predicts it from its rule.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
+from inspector.calls import (
+    Call,
+    described,
+    first_tensor,
+    is_shape,
+    levels_of,
+    name_of,
+    shaped,
+    told_by_numbers,
+    with_levels,
+)
 from inspector.errors import NeedsData, ShapeError
 from inspector.fallback import ask_pytorch, asks_for_values, body_of, lacks_kernel, run_script
 from inspector.inputs import meta_twin
 from inspector.internals import (
     DisableTorchFunction,
     any_autocast_enabled,
-    batched,
     functorch_level,
-    unbatched,
     watcher_here,
     watching,
 )
@@ -31,6 +40,7 @@ from inspector.known import KnownValues, Unknown, map_arguments
 from inspector.questions import ANSWERS, SET_DATA, SET_GRAD, SETTERS
 from inspector.rules import PARAMETERS, PASSIVE, RANDOM, RULES, ValuesNeeded, rule_for
 from inspector.rules.autocast import autocast_output
+from inspector.rules.common import product
 from inspector.shortcuts import SHORTCUTS
 from inspector.structure import map_tensors, tensors
 
@@ -40,22 +50,6 @@ if TYPE_CHECKING:
     from inspector.formula import BoundFormula
     from inspector.shortcuts import Shortcut
     from inspector.symbolic import Symbols
-
-
-class Call(NamedTuple):
-    """One call as it was seen; what a reader gets is :class:`inspector.records.Row`."""
-
-    function: Any
-    shapes: tuple[Any, ...]
-    dtype: torch.dtype | None
-    formula: BoundFormula | None
-    module: int
-    parameters: tuple[int, ...] = ()
-    params_formula: BoundFormula | None = None
-    macs: Any = 0  # of a call without rule: what PyTorch counts, None where it knows no count
-    by_pytorch: bool = False
-    data_dependent: bool = False
-    times: Any = 1  # mapped examples under vmap
 
 
 class Tracer(TorchFunctionMode):
@@ -137,7 +131,7 @@ class Tracer(TorchFunctionMode):
             self.returns[number] = (len(calls), call[1], (call[2],))
         else:
             with DisableTorchFunction():  # reading a shape is a call like any other
-                self.returns[number] = (len(calls), *_described(output))
+                self.returns[number] = (len(calls), *described(output))
         return output
 
     def _run_shortcut(self, shortcut: Shortcut, run: Any, module: nn.Module, x: Any) -> Any:
@@ -166,8 +160,8 @@ class Tracer(TorchFunctionMode):
             return self._from_values(func, args, kwargs or {})
         except Exception:
             return self._rule_failed(func, rule, args, kwargs or {})
-        if type(output) is torch.Size or (type(output) is tuple and _is_shape(output)):
-            output = torch.empty(output, dtype=_first_tensor(args, kwargs).dtype, device=_META)
+        if type(output) is torch.Size or (type(output) is tuple and is_shape(output)):
+            output = torch.empty(output, dtype=first_tensor(args, kwargs).dtype, device=_META)
         return self._record(func, rule, args, kwargs, output, formula, output)
 
     def _record(
@@ -182,7 +176,7 @@ class Tracer(TorchFunctionMode):
             dtype: torch.dtype | None = described.dtype
             self._last = output
         else:
-            shapes, dtypes = _described(described)
+            shapes, dtypes = described(described)
             dtype = dtypes[0] if dtypes else None
             self._last = None
         used = facts.pop("parameters", ()) or (self._first_uses(args, kwargs) if self._pending else ())
@@ -329,7 +323,7 @@ class Tracer(TorchFunctionMode):
             real = [map_arguments(value, known.value) for value in (args, kwargs)]
         except Unknown:
             rule = rule_for(func)
-            told = None if rule is None else _told(rule, args, kwargs, known.value_or_itself)
+            told = None if rule is None else told_by_numbers(rule, args, kwargs, known.value_or_itself)
             if told is None:
                 raise NeedsData(f"{name_of(func)} {self._lack(error)}. {_GIVE_DATA}") from error
             return self._record(func, rule, args, kwargs, told[0], told[1], told[0], data_dependent=True)
@@ -350,7 +344,7 @@ class Tracer(TorchFunctionMode):
     def _with_care(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
         if self._real:
             return self._execute(func, rule, args, kwargs)
-        levels = _levels(args, kwargs) if functorch_level() is not None else {}
+        levels = levels_of(args, kwargs) if functorch_level() is not None else {}
         try:
             output, formula = rule(*args, **kwargs)
         except ShapeError:
@@ -359,14 +353,14 @@ class Tracer(TorchFunctionMode):
             return self._from_values(func, args, kwargs)
         except Exception:
             return self._rule_failed(func, rule, args, kwargs)
-        if type(output) is torch.Size or (type(output) is tuple and _is_shape(output)):
-            output = torch.empty(output, dtype=_first_tensor(args, kwargs).dtype, device=_META)
+        if type(output) is torch.Size or (type(output) is tuple and is_shape(output)):
+            output = torch.empty(output, dtype=first_tensor(args, kwargs).dtype, device=_META)
         if any_autocast_enabled():
             output = autocast_output(func, output, self._home.type)
         facts: dict[str, Any] = {}
         if levels:
-            facts["times"] = _product(levels.values())
-            output = map_tensors(output, lambda tensor: _with_levels(tensor, levels))
+            facts["times"] = product(levels.values())
+            output = map_tensors(output, lambda tensor: with_levels(tensor, levels))
         return self._record(func, rule, args, kwargs, output, formula, output, **facts)
 
     def _execute(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
@@ -375,11 +369,11 @@ class Tracer(TorchFunctionMode):
         predicted = formula = None
         named = {key: value for key, value in kwargs.items() if key != "out"}
         try:
-            predicted, formula = _shaped(rule, map_tensors(args, meta_twin), map_tensors(named, meta_twin))
+            predicted, formula = shaped(rule, map_tensors(args, meta_twin), map_tensors(named, meta_twin))
         except ShapeError:
             raise
         except Exception as error:
-            told = _told(rule, args, named, _itself)
+            told = told_by_numbers(rule, args, named, _itself)
             if told is not None:
                 predicted, formula = told
             elif not isinstance(error, ValuesNeeded):
@@ -401,108 +395,3 @@ _NESTS = (tuple, list)
 
 def _itself(tensor: Tensor) -> Tensor:
     return tensor
-
-
-def _shaped(rule: Any, args: Any, kwargs: Any) -> Any:
-    """(output, formula) of a rule, with a tensor where the rule gives a shape."""
-    output, formula = rule(*args, **kwargs)
-    if type(output) is torch.Size or (type(output) is tuple and _is_shape(output)):
-        output = torch.empty(output, dtype=_first_tensor(args, kwargs).dtype, device=_META)
-    return output, formula
-
-
-def _told(rule: Any, args: Any, kwargs: Any, value: Any) -> Any:
-    """(output, formula) of a rule that may read whole numbers: sizes, bounds and lengths that are tensors; None where
-    these do not tell it.
-
-    Args:
-        rule: raised ValuesNeeded for twins without values, or knew no tensor in the place of a number.
-        args: positional arguments.
-        kwargs: keyword arguments.
-        value: gives a tensor with its values, or itself.
-    """
-
-    def whole(tensor: Tensor) -> Tensor:
-        tensor = value(tensor)
-        return meta_twin(tensor) if tensor.is_floating_point() or tensor.is_complex() else tensor
-
-    def number(tensor: Tensor) -> Any:
-        tensor = whole(tensor)
-        return tensor if tensor.is_meta or tensor.dim() or tensor.dtype is torch.bool else int(tensor.item())
-
-    told = None
-    for reading in (number, whole):
-        try:
-            return _shaped(rule, map_arguments(args, reading), map_arguments(kwargs, reading))
-        except ShapeError:
-            raise
-        except Exception:
-            told = None  # perhaps the other reading
-    return told
-
-
-def _is_shape(output: tuple[Any, ...]) -> bool:
-    """A tuple of sizes, and not of tensors."""
-    return not output or not (output[0] is None or isinstance(output[0], (Tensor, tuple, list)))
-
-
-def _first_tensor(args: Any, kwargs: Any) -> Tensor:
-    if args and isinstance(args[0], Tensor):
-        return args[0]
-    return tensors((args, kwargs))[0]
-
-
-def _described(output: Any) -> tuple[tuple[Any, ...], tuple[torch.dtype, ...]]:
-    if type(output) is Tensor:
-        return (output.shape,), (output.dtype,)
-    found = [tensor for tensor in tensors(output) if not is_lazy(tensor)]
-    return tuple(tensor.shape for tensor in found), tuple(tensor.dtype for tensor in found)
-
-
-def _product(sizes: Any) -> Any:
-    result: Any = 1
-    for size in sizes:
-        result = result * size
-    return result
-
-
-def _levels(args: Any, kwargs: Any) -> dict[int, Any]:
-    """Vmap level -> mapped size, over all arguments."""
-    levels: dict[int, Any] = {}
-    for tensor in tensors((args, kwargs)):
-        found = unbatched(tensor)
-        while found is not None:
-            inner, size, level = found
-            levels[level] = size
-            found = unbatched(inner)
-    return levels
-
-
-def _with_levels(tensor: Tensor, levels: dict[int, Any]) -> Tensor:
-    """A result computed for one example as vmap expects it: mapped at every level of the arguments."""
-    if unbatched(tensor) is not None:  # a view of a mapped tensor is mapped already
-        return tensor
-    order = sorted(levels)
-    tensor = torch.empty((*map(levels.__getitem__, order), *tensor.shape), dtype=tensor.dtype, device=_META)
-    for level in order:
-        tensor = batched(tensor, level)
-    return tensor
-
-
-def name_of(function: Any) -> str:
-    """The function as PyTorch names it: ``conv2d``, ``add``, ``T``, ``ns::op``."""
-    name = getattr(function, "__name__", "") or type(function).__name__
-    if name == "__get__":
-        return str(function.__self__.__name__)
-    if name == "fn" and "boolean_dispatch" in getattr(function, "__qualname__", ""):
-        return _DISPATCHED.get(function, name)
-    schema = getattr(function, "_qualified_op_name", None) or getattr(function, "_name", None)
-    return str(schema) if schema and "::" in str(schema) else name
-
-
-#: F.max_pool2d and its kin are closures that have no name of their own.
-_DISPATCHED = {
-    function: name
-    for name, function in vars(nn.functional).items()
-    if "boolean_dispatch" in getattr(function, "__qualname__", "") and not name.startswith("_")
-}

@@ -56,7 +56,7 @@ def formulas(name: str | None) -> None:
 def textbook() -> list[Entry]:
     """Every rule, family by family in the order of the tables."""
     from inspector import rules
-    from inspector.trace import name_of
+    from inspector.calls import name_of
 
     entries: list[Entry] = []
     for family, table in rules.TABLES.items():

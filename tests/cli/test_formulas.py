@@ -5,9 +5,9 @@ from __future__ import annotations
 from click.testing import CliRunner
 
 from inspector import rules
+from inspector.calls import name_of
 from inspector.cli import main
 from inspector.cli.formulas import textbook
-from inspector.trace import name_of
 
 
 def printed(*arguments: str) -> str:
