@@ -27,7 +27,7 @@ from inspector.calls import (
     with_levels,
 )
 from inspector.errors import NeedsData, ShapeError
-from inspector.fallback import ask_pytorch, asks_for_values, body_of, lacks_kernel, run_script
+from inspector.fallback import ask_pytorch, asks_for_values, body_of, lacks_kernel, count_inside
 from inspector.inputs import meta_twin
 from inspector.internals import (
     DisableTorchFunction,
@@ -36,7 +36,7 @@ from inspector.internals import (
     watcher_here,
     watching,
 )
-from inspector.known import KnownValues, Unknown, map_arguments
+from inspector.known import FRESH, KnownValues, Unknown, map_arguments, stand_in
 from inspector.questions import ANSWERS, SET_DATA, SET_GRAD, SETTERS
 from inspector.rules import PARAMETERS, PASSIVE, RANDOM, RULES, ValuesNeeded, rule_for
 from inspector.rules.autocast import autocast_output
@@ -165,18 +165,18 @@ class Tracer(TorchFunctionMode):
         return self._record(func, rule, args, kwargs, output, formula, output)
 
     def _record(
-        self, func: Any, rule: Any, args: Any, kwargs: Any, output: Any, formula: Any, described: Any, **facts: Any
+        self, func: Any, rule: Any, args: Any, kwargs: Any, output: Any, formula: Any, shown: Any, **facts: Any
     ) -> Any:
         """Append the call, with the parameters it is the first to use, and remember values that are known.
 
-        Returns ``output``; the row has the shapes and dtype of ``described``.
+        Returns ``output``; the row has the shapes and dtype of ``shown``.
         """
-        if type(described) is Tensor:
-            shapes: tuple[Any, ...] = (described.shape,)
-            dtype: torch.dtype | None = described.dtype
+        if type(shown) is Tensor:
+            shapes: tuple[Any, ...] = (shown.shape,)
+            dtype: torch.dtype | None = shown.dtype
             self._last = output
         else:
-            shapes, dtypes = described(described)
+            shapes, dtypes = described(shown)
             dtype = dtypes[0] if dtypes else None
             self._last = None
         used = facts.pop("parameters", ()) or (self._first_uses(args, kwargs) if self._pending else ())
@@ -185,6 +185,8 @@ class Tracer(TorchFunctionMode):
             self.calls.append(Call(func, shapes, dtype, formula, self._open[-1], used, params, **facts))
         else:
             self.calls.append((func, shapes, dtype, formula, self._open[-1]))
+        if func in FRESH and args and not self._symbols and functorch_level() is None:
+            args = (stand_in(args[0]), *args[1:])
         first = args[0] if args else None
         known = self._known
         if not (self._real or (type(first) is Tensor and id(first) not in known.steps and first.is_meta)):
@@ -251,9 +253,10 @@ class Tracer(TorchFunctionMode):
             return original(script, *args, **kwargs)
         with DisableTorchFunction():
             try:
-                output, macs, read = run_script(original, script, args, kwargs, self._real)
+                output, macs, read = count_inside(original, (script, *args), kwargs, self._real)
             except Exception as error:
-                if asks_for_values(error):
+                # The interpreter keeps to itself why a tensor without data could not be a condition.
+                if asks_for_values(error) or (not self._real and str(error).rstrip().endswith("RuntimeError:")):
                     raise NeedsData(f"{name_of(script)} {self._lack(None)}. {_GIVE_DATA}") from error
                 raise
             return self._record(
@@ -302,11 +305,12 @@ class Tracer(TorchFunctionMode):
 
     def _ask_pytorch(self, func: Any, args: Any, kwargs: Any) -> Any:
         if self._real:
-            output, macs = func(*args, **kwargs), None
             try:
                 _, macs = ask_pytorch(func, args, kwargs, self._symbols)
-            except Exception:  # no meta kernel: the count stays unknown
-                macs = None
+            except Exception:  # no meta kernel: what runs for real is counted
+                output, macs, _ = count_inside(func, args, kwargs, real=True)
+            else:
+                output = func(*args, **kwargs)
         else:
             try:
                 output, macs = ask_pytorch(func, args, kwargs, self._symbols)
