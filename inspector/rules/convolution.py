@@ -36,6 +36,14 @@ TRANSPOSED_MACS = {
     )
     for n in KERNEL
 }
+#: PyTorch makes a complex convolution of three real ones (Gauss), and its counter counts those.
+COMPLEX_MACS, COMPLEX_TRANSPOSED_MACS = (
+    {
+        n: Formula(f"3*{formula.text}", source=f"{formula.source}; three real convolutions")
+        for n, formula in table.items()
+    }
+    for table in (MACS, TRANSPOSED_MACS)
+)
 PARAMS = {
     n: Formula(f"C_out*(C_in//G*{'*'.join(KERNEL[n])} + b)", counts="params", source=_SOURCE.format(n)) for n in KERNEL
 }
@@ -115,7 +123,9 @@ def convolution(
         values[KERNEL[rank][axis]] = taps
         values[OUTPUT[rank][axis]] = size
         sizes.append(size)
-    return _result(input, weight, rank, C_out, sizes), BoundFormula(MACS[rank], values)
+    return _result(input, weight, rank, C_out, sizes), BoundFormula(
+        (COMPLEX_MACS if input.is_complex() else MACS)[rank], values
+    )
 
 
 def transposed_convolution(
@@ -142,7 +152,7 @@ def transposed_convolution(
             strict=True,
         )
     ]
-    formula = TRANSPOSED_MACS[rank](
+    formula = (COMPLEX_TRANSPOSED_MACS if input.is_complex() else TRANSPOSED_MACS)[rank](
         N=N,
         C_in=C_in,
         C_out=depth * groups,
