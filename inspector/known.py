@@ -19,6 +19,13 @@ from torch.utils import swap_tensors
 from inspector.structure import map_tensors, tensors
 
 
+#: Functions that take the shape, dtype or device of their first argument and none of its values.
+FRESH: frozenset[Any] = frozenset(
+    (torch.ones_like, torch.zeros_like, torch.full_like)
+    + (Tensor.new_ones, Tensor.new_zeros, Tensor.new_full, Tensor.new_tensor)
+)
+
+
 class Unknown(Exception):
     """The tensor's value depends on input that holds no data."""
 
@@ -212,6 +219,11 @@ def _sources_in(value: Any) -> list[_Source | Tensor]:
     if isinstance(value, (tuple, list)):
         return [source for item in value for source in _sources_in(item)]
     return []
+
+
+def stand_in(tensor: Tensor) -> Tensor:
+    """A tensor of this size and dtype with values, which takes no memory."""
+    return torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
 
 
 def _memory(tensor: Tensor) -> int:
