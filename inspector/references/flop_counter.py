@@ -47,7 +47,11 @@ MISSED: dict[str, Callable[[Sequence[Any]], int]] = {
     "aten::addmv": lambda call: call[2].numel(),
     "aten::dot": lambda call: call[1].numel(),
     "aten::vdot": lambda call: call[1].numel(),
-    "aten::addbmm": lambda call: call[2].numel() * call[3].shape[-1],
+    **dict.fromkeys(
+        ("aten::addbmm", "aten::addbmm_", "aten::addmm_", "aten::baddbmm_"),
+        lambda call: call[2].numel() * call[3].shape[-1],
+    ),
+    "aten::addmv_": lambda call: call[2].numel(),
     "aten::_addmm_activation": lambda call: call[2].numel() * call[3].shape[-1],
     "aten::_int_mm": lambda call: call[1].numel() * call[2].shape[-1],
     "aten::_grouped_mm": _grouped,
