@@ -287,6 +287,7 @@ RULES: dict[Any, Rule] = {
     **spread("prod", product_of),
     **spread("amax amin", extremes),
     **spread("any all", truth),
+    **spread("_is_any_true _is_all_true", truth, known=False),
     **spread("argmax argmin", position),
     **spread("count_nonzero", count_nonzero),
     **{function: rule for name in ("max", "min") for function, rule in spread(name, chooser(name)).items()},
