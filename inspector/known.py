@@ -18,11 +18,12 @@ from torch.utils import swap_tensors
 
 from inspector.structure import map_tensors, tensors
 
-
 #: Functions that take the shape, dtype or device of their first argument and none of its values.
 FRESH: frozenset[Any] = frozenset(
-    (torch.ones_like, torch.zeros_like, torch.full_like)
-    + (Tensor.new_ones, Tensor.new_zeros, Tensor.new_full, Tensor.new_tensor)
+    [
+        *(torch.ones_like, torch.zeros_like, torch.full_like),
+        *(Tensor.new_ones, Tensor.new_zeros, Tensor.new_full, Tensor.new_tensor),
+    ]
 )
 
 

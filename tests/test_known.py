@@ -54,6 +54,8 @@ CONSTANTS: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int]] = {
     "detached, on a device": (lambda b, x: x[: int(b.detach().to(x.device).cpu().numpy()[0])], 3),
     "a mask of known values on unknown ones": (lambda b, x: x[torch.arange(64) % 2 == 0], 32),
     "repeats": (lambda b, x: x[:3].repeat_interleave(b, dim=0), 3 + 1 + 2),
+    "ones like the input": (lambda b, x: x[: int(torch.ones_like(x[:4]).sum())], 4 * 2),
+    "new from the input": (lambda b, x: x[: int(x.new_full((3,), 2).sum() + x.new_tensor([1, 4]).sum())], 3 * 2 + 5),
     "an index of a tensor": (lambda b, x: x[: torch.tensor([[5, 6]])[0, 1]], 6),
 }
 
