@@ -73,7 +73,9 @@ class _Counter(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
         packet = func._overloadpacket
-        if packet in flop_registry:
+        if any(tensor.is_nested for tensor in tensors(args)):
+            self.flops = None  # its sizes are values
+        elif packet in flop_registry:
             if self.flops is not None:
                 self.flops += flop_registry[packet](*args, **(kwargs or {}), out_val=output)
         elif func.namespace not in _PYTORCHS_OWN:
@@ -146,10 +148,10 @@ class _CounterOfReal(_Counter):
         return super().__torch_dispatch__(func, types, args, kwargs)
 
 
-def run_script(original: Any, script: Any, args: Any, kwargs: Any, real: bool) -> tuple[Any, Any, list[Tensor]]:
-    """(output, MACs, tensors read) of a call of TorchScript, whose interpreter asks PyTorch's dispatcher alone."""
+def count_inside(function: Any, args: Any, kwargs: Any, real: bool) -> tuple[Any, Any, list[Tensor]]:
+    """(output, MACs, tensors read) of a call of which only PyTorch's dispatcher sees the parts, such as TorchScript's."""
     with _CounterOfReal() if real else _CounterOnMeta() as counter:
-        output = original(script, *args, **kwargs)
+        output = function(*args, **kwargs)
     return output, None if counter.flops is None else counter.flops // 2, counter.read
 
 

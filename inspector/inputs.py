@@ -173,6 +173,8 @@ def make_inputs(
     if twice:
         raise InspectionError(f"{', '.join(twice)} given twice: among the inputs and in input_kwargs")
     kwargs |= input_kwargs or {}
+    if input_data is not None and any(t.is_nested and t.layout is torch.strided for t in tensors((args, kwargs))):
+        raise InspectionError("a nested tensor with layout=torch.strided tells no sizes; use layout=torch.jagged")
     names = _check_arity(model, args, kwargs)
     return ModelInputs(args, kwargs, input_size is not None, names)
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch._C._functorch import (
+    TransformType,
     _add_batch_dim,
+    get_interpreter_stack,
     get_unwrapped,
     is_batchedtensor,
+    is_gradtrackingtensor,
     maybe_get_bdim,
     maybe_get_level,
     peek_interpreter_stack,
@@ -45,8 +48,18 @@ def without_outer_modes() -> Iterator[None]:
         yield
 
 
+def derivative() -> tuple[int, str] | None:
+    """(depth, name) of a transform around this call that differentiates, as ``torch.func.grad`` and ``jvp`` do."""
+    for interpreter in get_interpreter_stack() or ():
+        if interpreter.key() in (TransformType.Grad, TransformType.Jvp):
+            return interpreter.level(), interpreter.key().name.lower()
+    return None
+
+
 def unbatched(tensor: Tensor) -> tuple[Tensor, int, int] | None:
     """(tensor with the mapped axis first, its size, vmap level) of a tensor batched by ``vmap``, else None."""
+    while is_gradtrackingtensor(tensor):  # of a derivative inside the map
+        tensor = get_unwrapped(tensor)
     if not is_batchedtensor(tensor):
         return None
     inner = get_unwrapped(tensor).movedim(maybe_get_bdim(tensor), 0)

@@ -363,15 +363,16 @@ def _follow(
     if real:
         notes = [
             *notes,
-            "the forward branches on values: it was executed on the data given, and this is the branch it took",
+            "the forward was executed on the data given: it needs values, and took this branch for these",
         ]
-        args, kwargs = (map_tensors(value, Tensor.clone) for value in (inputs.args, inputs.kwargs))
-    else:
-        args, kwargs = (inputs.args, inputs.kwargs) if inputs.synthetic else inputs.on("meta")
     tracer = Tracer({id(module): path for path, module in modules}, registered.numbers.copy(), home, symbols, real)
     if not (real or symbols):
         afterwards.callback(tracer.settle)
     try:
+        if real:
+            args, kwargs = (map_tensors(value, Tensor.clone) for value in (inputs.args, inputs.kwargs))
+        else:
+            args, kwargs = (inputs.args, inputs.kwargs) if inputs.synthetic else inputs.on("meta")
         with symbols.views(), scripts_call(tracer.script, modules), tracer.following():
             returned = model(*args, **kwargs)
     except Exception as error:

@@ -19,12 +19,14 @@ def _requires_grad(tensor: Tensor, _: torch.device) -> bool:
     return caller is not None and caller.f_code is check_backward_validity.__code__
 
 
-#: Getter -> (tensor, the model's device) -> answer.
+#: Getter or function -> (tensor, the model's device) -> answer.
 ANSWERS: dict[Any, Callable[[Tensor, torch.device], Any]] = {
     Tensor.device.__get__: lambda tensor, home: home if tensor.is_meta else tensor.device,
     Tensor.is_meta.__get__: lambda tensor, home: tensor.is_meta and home.type == "meta",  # type: ignore[attr-defined]  # a property of C, in the stubs a plain bool
     Tensor.is_cpu.__get__: lambda tensor, home: (home if tensor.is_meta else tensor.device).type == "cpu",  # type: ignore[attr-defined]  # likewise
     Tensor.is_cuda.__get__: lambda tensor, home: (home if tensor.is_meta else tensor.device).type == "cuda",  # type: ignore[attr-defined]  # likewise
+    # nn.TransformerEncoder asks this before it finds that a mode is watching, which keeps it from nested tensors.
+    torch._nested_tensor_from_mask_left_aligned: lambda *_: False,
     Tensor.requires_grad.__get__: _requires_grad,  # type: ignore[attr-defined]  # likewise
 }
 

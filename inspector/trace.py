@@ -27,11 +27,12 @@ from inspector.calls import (
     with_levels,
 )
 from inspector.errors import NeedsData, ShapeError
-from inspector.fallback import ask_pytorch, asks_for_values, body_of, lacks_kernel, count_inside
+from inspector.fallback import ask_pytorch, asks_for_values, body_of, count_inside, lacks_kernel
 from inspector.inputs import meta_twin
 from inspector.internals import (
     DisableTorchFunction,
     any_autocast_enabled,
+    derivative,
     functorch_level,
     watcher_here,
     watching,
@@ -85,6 +86,7 @@ class Tracer(TorchFunctionMode):
         self.stopped_in: tuple[str, type[nn.Module], Any] | None = None
         self._last: Any = None  # the tensor that the last call returned
         self._followed: Any = None
+        self._derivatives: set[tuple[int, int, str]] = set()  # module call, depth and name of those noted
         self._stopped_by: BaseException | None = None
         self._taken_back: list[tuple[Any, Tensor, Any]] = []  # (setter, tensor, value before)
 
@@ -318,6 +320,8 @@ class Tracer(TorchFunctionMode):
                 if asks_for_values(error):
                     return self._from_values(func, args, kwargs, error)
                 raise
+        if output is NotImplemented:  # an operator of Python that declines, such as ``tensor == "text"``
+            return output
         return self._record(func, None, args, kwargs, output, None, output, macs=macs, by_pytorch=True)
 
     def _from_values(self, func: Any, args: Any, kwargs: Any, error: Exception | None = None) -> Any:
@@ -346,9 +350,12 @@ class Tracer(TorchFunctionMode):
     # Real data, vmap and autocast
 
     def _with_care(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
+        levels: dict[int, Any] = {}
+        if functorch_level() is not None:
+            self._note_derivative()
+            levels = levels_of(args, kwargs)
         if self._real:
-            return self._execute(func, rule, args, kwargs)
-        levels = levels_of(args, kwargs) if functorch_level() is not None else {}
+            return self._execute(func, rule, args, kwargs, levels)
         try:
             output, formula = rule(*args, **kwargs)
         except ShapeError:
@@ -367,9 +374,16 @@ class Tracer(TorchFunctionMode):
             output = map_tensors(output, lambda tensor: with_levels(tensor, levels))
         return self._record(func, rule, args, kwargs, output, formula, output, **facts)
 
-    def _execute(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
+    def _note_derivative(self) -> None:
+        """One row for each derivative that a module takes: what a backward multiplies is not written in the forward."""
+        found = derivative()
+        if found is not None and (self._open[-1], *found) not in self._derivatives:
+            self._derivatives.add((self._open[-1], *found))
+            self.calls.append(Call(getattr(torch.func, found[1]), (), None, None, self._open[-1], macs=None))
+
+    def _execute(self, func: Any, rule: Any, args: Any, kwargs: Any, levels: dict[int, Any]) -> Any:
         """Run the call for real; its row is what the rule says of twins without data."""
-        facts: dict[str, Any] = {}
+        facts: dict[str, Any] = {"times": product(levels.values())} if levels else {}
         predicted = formula = None
         named = {key: value for key, value in kwargs.items() if key != "out"}
         try:
@@ -384,7 +398,7 @@ class Tracer(TorchFunctionMode):
                 return self._ask_pytorch(func, args, kwargs)
             facts["data_dependent"] = True
         output = func(*args, **kwargs)
-        if facts and not tensors(output):
+        if "data_dependent" in facts and not tensors(output):
             return output
         return self._record(
             func, rule, args, kwargs, output, formula, output if predicted is None else predicted, **facts

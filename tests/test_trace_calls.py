@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -244,3 +246,117 @@ def test_sizes_that_depend_on_values_say_what_they_were() -> None:
     assert p.modules[0].output_shapes == ((2, 4),)
     assert p.total_macs == 2 * 4 * 4
     assert [row.kind for row in p.rows if row.data_dependent] == ["getitem"] or any(r.data_dependent for r in p.rows)
+
+
+def test_derivatives_inside_a_forward_are_unknown_work() -> None:
+    forward = 5 * 4 * 4
+    for function in (
+        lambda linear, x: torch.func.grad(lambda row: linear(row).square().sum())(x),
+        lambda linear, x: torch.vmap(torch.func.grad(lambda row: linear(row).square().sum()))(x),
+    ):
+        p = inspector.predict(Fn(function), (5, 4))
+        assert p.modules[0].output_shapes == ((5, 4),)
+        assert p.total_macs == forward
+        assert p.unknown_macs > 0
+        real = inspector.predict(Fn(function), input_data=torch.rand(5, 4))
+        assert real.total_macs == forward
+        assert real.unknown_macs > 0
+
+
+def test_forces_without_data() -> None:
+    class Forces(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1))
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            x.requires_grad_()
+            energy = self.net(x).sum()
+            return energy, -torch.autograd.grad(energy, x, create_graph=True)[0]
+
+    p = inspector.predict(Forces(), (5, 3))
+    assert p.modules[0].output_shapes == ((), (5, 3))
+    assert p.total_macs == 5 * (3 * 8 + 8)
+    assert [row.kind for row in p.rows if row.macs is None] == ["grad"]
+
+
+def test_an_ensemble_by_vmap_over_parameters() -> None:
+    def ensemble(linear: nn.Linear, x: Tensor) -> Tensor:
+        stacked = {name: torch.stack([value, 2 * value, 3 * value]) for name, value in linear.named_parameters()}
+        return torch.vmap(lambda p, x: torch.func.functional_call(linear, p, (x,)), in_dims=(0, None))(stacked, x)
+
+    p = inspector.predict(Fn(ensemble), (5, 4))
+    assert p.modules[0].output_shapes == ((3, 5, 4),)
+    assert p.total_macs == 3 * 5 * 4 * 4
+    assert p.unused_parameters == ()
+
+
+def test_vmap_on_real_data_counts_every_example() -> None:
+    def mapped(linear: nn.Linear, x: Tensor) -> Tensor:
+        return torch.vmap(linear)(x) if x.sum() > 0 else x
+
+    assert inspector.predict(Fn(mapped), input_data=torch.ones(5, 4)).total_macs == 5 * 4 * 4
+
+
+def test_flex_attention_with_a_block_mask_as_users_compile_it() -> None:
+    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+    compiled = torch.compile(flex_attention, backend="eager")
+
+    def attend(linear: nn.Linear, x: Tensor) -> Tensor:
+        q = linear(x).unflatten(-1, (2, 2)).transpose(1, 2)
+        mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, 256, 256, device=x.device)
+        return compiled(q, q, q, block_mask=mask, score_mod=lambda score, *_: score * 0.5)
+
+    p = inspector.predict(Fn(attend), (3, 256, 4))
+    assert p.modules[0].output_shapes == ((3, 2, 256, 2),)
+    assert p.total_macs == 3 * 256 * 16 + 2 * (3 * 2 * 256 * 256 * 2)
+    assert p.unknown_macs == 0
+
+
+def test_nested_tensors_have_unknown_work() -> None:
+    data = torch.nested.nested_tensor([torch.rand(2, 4), torch.rand(3, 4)], layout=torch.jagged)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch calls this layout a prototype
+        strided = torch.nested.nested_tensor([torch.rand(2, 4)])
+    p = inspector.predict(nn.Linear(4, 3), input_data=data)
+    assert p.unknown_macs == 1
+    with pytest.raises(inspector.InspectionError, match=r"layout=torch\.jagged"):
+        inspector.predict(nn.Linear(4, 3), input_data=strided)
+
+
+def test_tensor_subclasses_go_through() -> None:
+    class Tagged(torch.Tensor):
+        pass
+
+    p = inspector.predict(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), input_data=torch.rand(2, 4).as_subclass(Tagged))
+    assert p.total_macs == 2 * 16
+    assert {row.source for row in p.rows} == {"formula"}
+
+
+def test_exported_and_symbolically_traced_programs() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+    exported = torch.export.export(model, (torch.rand(2, 4),)).module()
+    for program in (torch.fx.symbolic_trace(model), exported):
+        p = inspector.predict(program, (2, 4))
+        assert p.total_macs == 2 * 16
+        assert p.total_params == 20
+        assert {row.source for row in p.rows} == {"formula"}
+
+
+def test_modules_made_or_copied_inside_a_forward_are_part_of_it() -> None:
+    def makes(linear: nn.Linear, x: Tensor) -> Tensor:
+        return nn.Linear(4, 2)(copy.deepcopy(linear)(x))
+
+    p = inspector.predict(Fn(makes), (2, 4))
+    assert p.total_macs == 2 * (16 + 8)
+    assert [call.path for call in p.modules] == [""]
+
+
+def test_printing_a_tensor_in_a_forward_makes_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    def prints(linear: nn.Linear, x: Tensor) -> Tensor:
+        print(linear(x))  # noqa: T201  what a person debugging does
+        return x
+
+    assert kinds(inspector.predict(Fn(prints), (2, 4))) == ["linear"]
+    assert "size=(2, 4)" in capsys.readouterr().out

@@ -14,7 +14,7 @@ from torch.nn.utils import parametrizations, prune
 from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 
 import inspector
-from tests.held import held, kinds
+from tests.held import held
 
 
 class Tied(nn.Module):

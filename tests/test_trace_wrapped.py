@@ -26,8 +26,8 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return []
 
 
-def backend(compiled: list[object]):  # noqa: ANN201  a callback that torch.compile defines
-    def compile_graph(graph: torch.fx.GraphModule, inputs: list[Tensor]):  # noqa: ANN202
+def backend(compiled: list[object]):
+    def compile_graph(graph: torch.fx.GraphModule, inputs: list[Tensor]):
         compiled.append(graph)
         return graph.forward
 
@@ -128,6 +128,62 @@ def test_quantized_modules_and_their_packed_weights() -> None:
     assert any("26 elements in packed weights" in note and "0, 2" in note for note in p.notes), p.notes
     assert p.unknown_macs in (0, 2)
     assert p.total_macs == (NET_MACS if p.unknown_macs == 0 else 0)
+
+
+def quantized_statically() -> nn.Module:
+    room = torch.ao.quantization
+    model = nn.Sequential(room.QuantStub(), nn.Conv2d(3, 4, 3), nn.ReLU(), room.DeQuantStub()).eval()
+    engine = torch.backends.quantized.engine
+    model.qconfig = room.get_default_qconfig(
+        "x86" if engine == "x86" else "qnnpack" if engine == "qnnpack" else "fbgemm"
+    )
+    prepared = room.prepare(model)
+    prepared(torch.rand(1, 3, 8, 8))
+    return room.convert(prepared)
+
+
+def test_statically_quantized_modules_say_what_is_known() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.ao.quantization is deprecated, and still met
+        model = quantized_statically()
+        with pytest.raises(inspector.InspectionError) as caught:
+            inspector.predict(model, (1, 3, 8, 8))
+        p = inspector.predict(model, input_data=torch.rand(1, 3, 8, 8))
+    assert "quantized::conv2d has no rule here" in str(caught.value)
+    assert "1 (Conv2d)" in str(caught.value)
+    # 4 filters of 27 weights, and 4 biases.
+    assert any("112 elements in packed weights" in note for note in caught.value.partial.notes)
+    assert [row.kind for row in caught.value.partial.rows] == ["quantize_per_tensor"]
+    assert [row.kind for row in p.rows if row.macs is None] == ["quantized::conv2d"]
+    assert p.modules[0].output_shapes == ((1, 4, 6, 6),)
+
+
+def test_quantized_recurrent_layers() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.ao.quantization is deprecated, and still met
+        model = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.LSTM(4, 5)), {nn.LSTM}, dtype=torch.qint8)
+        p = inspector.predict(model, (3, 2, 4))
+    assert p.total_macs == 3 * 2 * 4 * 5 * (4 + 5)  # steps × batch × gates × units × (input + state)
+    assert any("220 elements in packed weights" in note for note in p.notes)  # 4·5·(4 + 5) weights, 2·4·5 biases
+
+
+def test_a_script_that_branches_on_values() -> None:
+    with pytest.warns(Warning, match="deprecated"):
+
+        @torch.jit.script
+        def branch(x):
+            if bool(x.sum() > 0):
+                return torch.mm(x, x.t())
+            return x
+
+    class Calls(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return branch(x)
+
+    with pytest.raises(inspector.NeedsData, match="--input-file"):
+        inspector.predict(Calls(), (3, 4))
+    assert inspector.predict(Calls(), input_data=torch.ones(3, 4)).total_macs == 3 * 4 * 3
+    assert inspector.predict(Calls(), input_data=-torch.ones(3, 4)).total_macs == 0
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
