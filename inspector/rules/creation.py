@@ -115,6 +115,19 @@ def made_new(
     return _made(named["size"] if named else shape_argument(size), dtype or input.dtype)
 
 
+def new(input: Tensor, *data: Any, **named: Any) -> Outcome:
+    """Tensor.new: the old constructor; sizes, or a tensor or nested lists to copy, and nothing gives an empty one."""
+    if len(data) != 1 or isinstance(data[0], (int, torch.SymInt)):
+        return _made(data or (0,), input.dtype)
+    size, level = [], data[0]
+    if isinstance(level, (torch.Size, Tensor)):
+        return _made(level if isinstance(level, torch.Size) else level.shape, input.dtype)
+    while isinstance(level, (list, tuple)):
+        size.append(len(level))
+        level = level[0] if level else None
+    return _made(size, input.dtype)
+
+
 def new_full(input: Tensor, size: Any, fill_value: Any, *, dtype: torch.dtype | None = None, **named: Any) -> Outcome:
     """Tensor.new_full: another size, the same dtype whatever the value."""
     return _made(size, dtype or input.dtype)
@@ -304,6 +317,7 @@ RULES: dict[Any, Rule] = {
     Tensor.new_full: new_full,
     torch.empty_strided: strided,
     Tensor.new_empty_strided: new_strided,
+    Tensor.new: new,
     torch.empty_permuted: permuted,
     torch.arange: arange,
     torch.range: range_,

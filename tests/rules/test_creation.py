@@ -84,6 +84,7 @@ CREATION: dict[Any, Any] = {
     creation.made_like: like,
     creation.full_like: lambda draw: ((*like(draw)[0], draw(st.sampled_from((2, 0.5)))), maybe(draw, dtype=DTYPES)),
     creation.made_new: new,
+    creation.new: lambda draw: ((tensor(draw), *draw(st.sampled_from(((), (2, 3), ([[1, 2], [3, 4]],), ([],))))), {}),
     creation.new_full: lambda draw: ((tensor(draw), *filled(draw)[0]), maybe(draw, dtype=DTYPES)),
     creation.strided: lambda draw: (((2, 3), draw(st.sampled_from(((3, 1), (1, 2))))), maybe(draw, dtype=DTYPES)),
     creation.new_strided: lambda draw: ((tensor(draw), (2, 3), (1, 2)), maybe(draw, dtype=DTYPES)),
