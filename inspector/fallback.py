@@ -38,6 +38,15 @@ class _Overrides:
         return getattr(torch.overrides, name)
 
 
+class _Torch:
+    """``torch`` for a followed body that spells the questions out: ``torch.overrides.has_torch_function``."""
+
+    overrides = _Overrides()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
+
+
 #: Operators of these namespaces that the counter does not list multiply no matrices; of others nobody knows.
 _PYTORCHS_OWN = {"aten", "prim", "prims", "profiler", "debugprims"}
 
@@ -51,7 +60,7 @@ def body_of(function: Any) -> Callable[..., Any] | None:
         return None
     answers: dict[str, Any] = dict.fromkeys(_QUESTIONS, _no)
     if "overrides" in function.__code__.co_names:
-        answers["overrides"] = _Overrides()
+        answers |= {"overrides": _Overrides(), "torch": _Torch()}
     twin = FunctionType(
         function.__code__,
         {**function.__globals__, **answers},
@@ -149,7 +158,7 @@ class _CounterOfReal(_Counter):
 
 
 def count_inside(function: Any, args: Any, kwargs: Any, real: bool) -> tuple[Any, Any, list[Tensor]]:
-    """(output, MACs, tensors read) of a call of which only PyTorch's dispatcher sees the parts, such as TorchScript's."""
+    """(output, MACs, tensors read) of a call of which the dispatcher alone sees the parts, such as TorchScript."""
     with _CounterOfReal() if real else _CounterOnMeta() as counter:
         output = function(*args, **kwargs)
     return output, None if counter.flops is None else counter.flops // 2, counter.read

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from inspector.rules import PARAMETERS, RULES
 from tests.rules.draw import EXAMPLES, FLOATING, filled
-from tests.rules.harness import check, predict, refused
+from tests.rules.harness import check, predict, refused, twin
 
 RANKS = (1, 2, 3)
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
@@ -40,9 +40,10 @@ def operands(draw: Any, rank: int, transposed: bool) -> tuple[Tensor, Tensor, Te
 
 
 def held(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Compare on the meta device, where the counter counts, what the CPU takes at all."""
+    """Compare on the meta device, where the counter counts, what it and the CPU both take at all."""
     try:
         function(*args, **kwargs)
+        function(*twin(list(args)), **twin(kwargs))
     except (RuntimeError, ValueError):
         reject()
     check(function, *args, **kwargs)
