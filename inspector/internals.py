@@ -48,10 +48,10 @@ def without_outer_modes() -> Iterator[None]:
         yield
 
 
-def derivative() -> tuple[int, str] | None:
-    """(depth, name) of a transform around this call that differentiates, as ``torch.func.grad`` and ``jvp`` do."""
+def derivative(outside: int) -> tuple[int, str] | None:
+    """(depth, name) of a transform deeper than ``outside`` that differentiates, as ``torch.func.grad`` does."""
     for interpreter in get_interpreter_stack() or ():
-        if interpreter.key() in (TransformType.Grad, TransformType.Jvp):
+        if interpreter.level() > outside and interpreter.key() in (TransformType.Grad, TransformType.Jvp):
             return interpreter.level(), interpreter.key().name.lower()
     return None
 

@@ -86,6 +86,8 @@ class Tracer(TorchFunctionMode):
         self.stopped_in: tuple[str, type[nn.Module], Any] | None = None
         self._last: Any = None  # the tensor that the last call returned
         self._followed: Any = None
+        level = functorch_level()
+        self._outside = 0 if level is None else level.level()  # depth of the caller's own transforms
         self._derivatives: set[tuple[int, int, str]] = set()  # module call, depth and name of those noted
         self._stopped_by: BaseException | None = None
         self._taken_back: list[tuple[Any, Tensor, Any]] = []  # (setter, tensor, value before)
@@ -376,7 +378,7 @@ class Tracer(TorchFunctionMode):
 
     def _note_derivative(self) -> None:
         """One row for each derivative that a module takes: what a backward multiplies is not written in the forward."""
-        found = derivative()
+        found = derivative(self._outside)
         if found is not None and (self._open[-1], *found) not in self._derivatives:
             self._derivatives.add((self._open[-1], *found))
             self.calls.append(Call(getattr(torch.func, found[1]), (), None, None, self._open[-1], macs=None))

@@ -356,7 +356,8 @@ def test_checkpointing_does_not_change_counts(thread: str) -> None:
             return checkpoint(self.block, x, use_reentrant=False) if self.checkpointed else self.block(x)
 
     plain, checkpointed = (inspector.predict(Maybe(flag), (4, 8), mode="train") for flag in (False, True))
-    assert kinds(plain) == kinds(checkpointed)
+    # Some versions make an empty tensor to carry the arguments along.
+    assert kinds(plain) == [kind for kind in kinds(checkpointed) if kind != "empty"]
     assert plain.total_macs == checkpointed.total_macs == 2 * 4 * 64
 
 
