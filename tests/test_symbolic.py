@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -137,10 +136,8 @@ def test_resnet18_in_closed_form() -> None:
     models = pytest.importorskip("torchvision.models")
     with torch.device("meta"):
         model = models.resnet18()
-    start = time.perf_counter()
     p = inspector.predict(model, ("N", 3, "H", "W"))
     count = numbers(p)
-    assert time.perf_counter() - start < 60
     for sizes in SIZES:
         assert count(*sizes) == inspector.predict(model, (sizes[0], 3, *sizes[1:])).total_macs
     shape = next(call for call in p.modules if call.path == "layer4").output_shapes[0]
