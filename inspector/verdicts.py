@@ -10,14 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from inspector.records import Check, MeasuredModule, Measurement, ModuleCall, Row, Verdict
+from inspector.records import Check, MeasuredModule, Measurement, ModuleCall, Verdict
 from inspector.rules import RULES, TABLES
 
 if TYPE_CHECKING:
     from inspector.predict import Prediction
-
-#: PyTorch computes a complex convolution as so many real ones, and its counter counts those.
-_REAL_CONVOLUTIONS = 3
 
 
 def failed(measurement: Measurement) -> Check:
@@ -91,10 +88,7 @@ def _counter_check(
     rows = prediction.rows[slice(*call.rows)]
     if call.macs is not None and call.macs == found.macs:
         return _equal(measurement, "macs", call, call.macs, found.macs, number=number)
-    surplus = sum((_REAL_CONVOLUTIONS - 1) * (row.macs or 0) for row in rows if _complex_convolution(row))
     reasons = [found.fault] if found.fault else []
-    if surplus:
-        reasons.append(f"counts a complex convolution as {_REAL_CONVOLUTIONS} real ones")
     unknown = sorted({row.kind for row in rows if row.macs is None})
     if unknown:
         reasons.append(f"neither a rule nor the counter knows {', '.join(unknown)}")
@@ -106,13 +100,9 @@ def _counter_check(
     if own:
         reasons.append(f"sees nothing in {', '.join(own)}, of which only a registered rule speaks")
     known = call.known_macs
-    if reasons and mended is not None and known + surplus in (mended, mended + opaque):
+    if reasons and mended is not None and known in (mended, mended + opaque):
         return _not_counted(measurement, "macs", call, call.macs, found.macs, "; ".join(reasons), number=number)
     return _equal(measurement, "macs", call, call.macs, found.macs, "; ".join(reasons), number=number)
-
-
-def _complex_convolution(row: Row) -> bool:
-    return row.kind.startswith("conv") and (row.dtype or "").startswith("complex")
 
 
 def _taught() -> set[str]:
