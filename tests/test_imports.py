@@ -11,7 +11,15 @@ import inspector
 ROOT = Path(inspector.__file__).parent.parent
 
 #: The rooms that know sizes and texts alone. `inspector` itself hands out its names when they are asked for.
-WITHOUT_TORCH = ["inspector", "inspector.errors", "inspector.formula", "inspector.geometry", "inspector.records"]
+WITHOUT_TORCH = [
+    "inspector",
+    "inspector.errors",
+    "inspector.formula",
+    "inspector.geometry",
+    "inspector.layers",
+    "inspector.records",
+    "inspector.tables",
+]
 
 
 def loaded_after(statement: str) -> set[str]:

@@ -13,6 +13,9 @@ import torch.nn.functional as F
 from inspector import geometry
 from inspector.errors import ShapeError
 from inspector.formula import BoundFormula, Formula
+from inspector.layers import CONVOLUTION_MACS as MACS
+from inspector.layers import CONVOLUTION_PARAMS as PARAMS
+from inspector.layers import INPUT, KERNEL, OUTPUT, TRANSPOSED_MACS, TRANSPOSED_PARAMS
 from inspector.rules.common import META, Rule, refuse_dtypes, spread
 from inspector.rules.layout import memory_format
 
@@ -21,21 +24,6 @@ if TYPE_CHECKING:
 
     from inspector.rules.common import Outcome
 
-KERNEL = {1: ("K",), 2: ("K_h", "K_w"), 3: ("K_d", "K_h", "K_w")}
-INPUT = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
-OUTPUT = {1: ("L_out",), 2: ("H_out", "W_out"), 3: ("D_out", "H_out", "W_out")}
-
-_SOURCE = "torch.nn.Conv{0}d; Dumoulin & Visin 2016, arXiv 1603.07285"
-#: Every output pixel of every filter multiplies and adds one kernel.
-MACS = {n: Formula(f"N*C_out*(C_in//G)*{'*'.join(KERNEL[n] + OUTPUT[n])}", source=_SOURCE.format(n)) for n in KERNEL}
-#: Every input pixel of every channel is spread through one kernel.
-TRANSPOSED_MACS = {
-    n: Formula(
-        f"N*C_in*(C_out//G)*{'*'.join(KERNEL[n] + INPUT[n])}",
-        source=f"torch.nn.ConvTranspose{n}d; Dumoulin & Visin 2016, arXiv 1603.07285",
-    )
-    for n in KERNEL
-}
 #: PyTorch makes a complex convolution of three real ones (Gauss), and its counter counts those.
 COMPLEX_MACS, COMPLEX_TRANSPOSED_MACS = (
     {
@@ -44,17 +32,6 @@ COMPLEX_MACS, COMPLEX_TRANSPOSED_MACS = (
     }
     for table in (MACS, TRANSPOSED_MACS)
 )
-PARAMS = {
-    n: Formula(f"C_out*(C_in//G*{'*'.join(KERNEL[n])} + b)", counts="params", source=_SOURCE.format(n)) for n in KERNEL
-}
-
-
-TRANSPOSED_PARAMS = {
-    n: Formula(
-        f"C_in*(C_out//G)*{'*'.join(KERNEL[n])} + C_out*b", counts="params", source=f"torch.nn.ConvTranspose{n}d"
-    )
-    for n in KERNEL
-}
 
 
 def per_axis(value: Any, rank: int) -> tuple[Any, ...]:

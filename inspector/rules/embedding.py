@@ -12,15 +12,16 @@ import torch.nn.functional as F
 
 from inspector.errors import ShapeError
 from inspector.formula import Formula
+from inspector.layers import EMBEDDING_PARAMS as PARAMS
 from inspector.rules.common import Rule, ValuesNeeded, empty
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from inspector.formula import BoundFormula
-    from inspector.rules.common import Outcome
+    from inspector.layers import EMBEDDING_PARAMS as PARAMS
+from inspector.rules.common import Outcome
 
-PARAMS = Formula("V*D", counts="params", source="torch.nn.Embedding: V rows of D features")
 BAG_WORK = Formula(
     "n*D", counts="elementwise", source="torch.nn.EmbeddingBag: one operation for each element of the rows it reads"
 )

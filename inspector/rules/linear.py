@@ -12,6 +12,7 @@ import torch
 
 from inspector.errors import ShapeError
 from inspector.formula import Formula
+from inspector.layers import LINEAR_MACS, LINEAR_PARAMS
 from inspector.rules.common import ELEMENTWISE, Rule, broadcast, empty, product, refuse_dtypes, spread
 from inspector.rules.common import result as combined
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from inspector.formula import BoundFormula
     from inspector.rules.common import Outcome
 
-LINEAR_MACS = Formula("N*F_in*F_out", source="torch.nn.Linear: y = xAᵀ + b; N is the product of all leading axes")
-LINEAR_PARAMS = Formula("F_out*(F_in + b)", counts="params", source="torch.nn.Linear")
 MATMUL_MACS = Formula("N*M*Q*P", source="torch.matmul: N products of (M × Q) by (Q × P)")
 BILINEAR_MACS = Formula(
     "N*F_1*F_out*(F_2 + 1)",

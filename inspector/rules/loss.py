@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 
 from inspector.errors import ShapeError
+from inspector.layers import LINEAR_MACS, LINEAR_PARAMS
 from inspector.rules.common import EACH_INPUT, Rule, broadcast, empty, floating, product, real
 from inspector.rules.common import result as combined
-from inspector.rules.linear import LINEAR_MACS, LINEAR_PARAMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

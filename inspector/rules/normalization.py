@@ -14,6 +14,7 @@ import torch.nn.functional as F
 
 from inspector.errors import ShapeError
 from inspector.formula import Formula
+from inspector.layers import CHANNEL_PARAMS, FEATURE_PARAMS
 from inspector.rules.common import EACH_INPUT as WORK
 from inspector.rules.common import Rule, empty, floating, like, product
 from inspector.rules.layout import shaped
@@ -27,15 +28,6 @@ if TYPE_CHECKING:
     from inspector.formula import BoundFormula
     from inspector.rules.common import Outcome
 
-CHANNEL_PARAMS = Formula(
-    "C*(1 + b)", counts="params", source="torch.nn.BatchNorm2d, GroupNorm: one scale and one shift for each channel"
-)
-FEATURE_PARAMS = Formula(
-    "n*(1 + b)",
-    counts="params",
-    source="torch.nn.LayerNorm, RMSNorm: one scale and one shift for each normalized element",
-    symbols={"n": "elements normalized together"},
-)
 WEIGHT_NORM_PARAMS = Formula(
     "C_out*(n + 1)",
     counts="params",

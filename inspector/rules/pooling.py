@@ -13,8 +13,9 @@ import torch.nn.functional as F
 
 from inspector import geometry
 from inspector.errors import ShapeError
+from inspector.layers import INPUT
 from inspector.rules.common import EACH_INPUT, Rule, empty, spread
-from inspector.rules.convolution import INPUT, per_axis
+from inspector.rules.convolution import per_axis
 from inspector.rules.layout import pooled
 
 if TYPE_CHECKING:

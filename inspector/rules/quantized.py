@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from inspector.errors import ShapeError
+from inspector.layers import LINEAR_MACS
 from inspector.rules.common import Rule, product
-from inspector.rules.linear import LINEAR_MACS
 
 if TYPE_CHECKING:
     from torch import Tensor

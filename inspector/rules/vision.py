@@ -15,8 +15,9 @@ import torch
 
 from inspector import geometry
 from inspector.errors import ShapeError
+from inspector.layers import CONVOLUTION_MACS as MACS
+from inspector.layers import CONVOLUTION_PARAMS as PARAMS
 from inspector.rules.common import ELEMENTWISE, Rule, ValuesNeeded, empty, product
-from inspector.rules.convolution import MACS, PARAMS
 
 if TYPE_CHECKING:
     from torch import Tensor

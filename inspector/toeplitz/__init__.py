@@ -1,0 +1,1 @@
+"""Any convolution as the sparse matrix it is."""
