@@ -1,0 +1,158 @@
+"""What a printed table says, row by row, before anything is solved. No torch.
+
+A shape here is torch's order without the batch: a table printed channels-last, ``(None, 28, 28, 6)``, gives ``(6, 28, 28)``.
+What a table does not print is ``None`` or absent, never a default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+Sizes: TypeAlias = tuple[int, ...]
+
+# Every word that ``PrintedRow.kind`` may be.
+KINDS: Final = frozenset(
+    {
+        # a block whose inside the table may or may not print
+        "container",
+        "inception",
+        "inverted_residual",
+        "transition",
+        "transformer_block",
+        # with a kernel
+        "conv",
+        "conv_transpose",
+        "separable_conv",
+        "max_pool",
+        "avg_pool",
+        "lp_pool",
+        # to a stated size
+        "adaptive_max_pool",
+        "adaptive_avg_pool",
+        "global_max_pool",
+        "global_avg_pool",
+        "upsample",
+        # with weights
+        "linear",
+        "embedding",
+        "attention",
+        "rnn",
+        "lstm",
+        "gru",
+        "squeeze_excitation",
+        # normalization
+        "batch_norm",
+        "group_norm",
+        "layer_norm",
+        "rms_norm",
+        "instance_norm",
+        "local_response_norm",
+        # element by element
+        "activation",
+        "prelu",
+        "softmax",
+        "dropout",
+        "identity",
+        "add",
+        "multiply",
+        # layout
+        "flatten",
+        "reshape",
+        "concat",
+        "pad",
+        "crop",
+        "pixel_shuffle",
+        # the rest
+        "input",
+        "unknown",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedRow:
+    """One row of a printed table.
+
+    Attributes:
+        line: line in the text, from 1.
+        text: the row as printed.
+        name: what the table calls it: ``Conv2d-1``, ``layer1.0.conv2``, ``C3``; never empty.
+        kind: one of ``KINDS``; ``unknown`` where the row is read but its layer is none that we know.
+        cls: the class as printed where the table prints one: ``Conv2d``, ``LogSoftmax``, ``Conv2D``; else ``""``.
+        output_shape: without the batch, channels first; None where it is not printed. Of several outputs, the first.
+        params: printed parameter count; None where none is printed.
+        stated: printed hyperparameters under these names, each only where printed: ``kernel``, ``stride``, ``padding``,
+            ``dilation``, ``output_padding`` (tuples of one entry for each axis, or of one entry for all; ``padding`` may also be
+            ``"same"`` or ``"valid"``), ``groups``, ``bias``, ``ceil_mode``, ``in_channels``, ``out_channels``,
+            ``in_features``, ``out_features``, ``depthwise`` (one group for each channel), ``expansion``, ``activation``,
+            ``scale``, ``heads``, ``dims`` (axes of the layer, 2 for ``Conv2d``), ``mult_adds``, ``trainable``, ``reused`` (the parameters
+            were counted in an earlier row), ``branches`` (of an ``inception``: name to channels), ``other_outputs``.
+        repeat: times that the row stands in the network, one after the other: the 3 of ``× 3``.
+        depth: nesting in the printed tree; a row of a block stands below its ``container`` row, one deeper.
+        input_names: rows that feed this one, where the table says so (Keras's "Connected to").
+        input_shape: like ``output_shape``, for tables that print what goes in.
+        printed_shape: the output shape as printed, batch included, in the printed order; None for a batch printed as ``None`` or ``-1``.
+    """
+
+    line: int
+    text: str
+    name: str
+    kind: str
+    cls: str = ""
+    output_shape: Sizes | None = None
+    params: int | None = None
+    stated: Mapping[str, object] = field(default_factory=dict)
+    repeat: int = 1
+    depth: int = 0
+    input_names: tuple[str, ...] = ()
+    input_shape: Sizes | None = None
+    printed_shape: tuple[int | None, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadLine:
+    """A line of the text from which no row was made.
+
+    Attributes:
+        line: line in the text, from 1.
+        text: the line as printed.
+        reason: what was expected there, for the reader.
+    """
+
+    line: int
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A printed table, read.
+
+    Attributes:
+        rows: in printed order, blocks expanded below their ``container`` row.
+        format: ``torchsummary``, ``torchinfo``, ``keras``, ``markdown``, ``latex``, ``csv``, ``tsv``, ``html``, ``json``,
+            ``inspector`` or ``text`` (columns set apart by spaces).
+        input_shape: without the batch, channels first; None where the table has none.
+        total_params: printed below the table; None where it is not.
+        trainable_params: likewise.
+        total_mult_adds: likewise.
+        channels_last: the table prints its shapes channels-last.
+        batch: the batch size printed in the shapes; None where there is none.
+        unread: lines between the first and the last row that could not be read.
+        outside: lines before and after the table that are no part of it: captions, prose.
+        source: the file's name, or ``""``.
+    """
+
+    rows: tuple[PrintedRow, ...]
+    format: str
+    input_shape: Sizes | None = None
+    total_params: int | None = None
+    trainable_params: int | None = None
+    total_mult_adds: int | None = None
+    channels_last: bool = False
+    batch: int | None = None
+    unread: tuple[UnreadLine, ...] = ()
+    outside: tuple[UnreadLine, ...] = ()
+    source: str = ""
