@@ -64,18 +64,57 @@ def input_index(output: int, tap: int, stride: int = 1, padding: int = 0, dilati
     return output * stride + tap * dilation - padding
 
 
-def kernels(size: int, output: int, strides: Sequence[int], paddings: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-    """Every (kernel, stride, padding) with dilation 1 that maps ``size`` to ``output``: the equation solved for K.
+def kernels(
+    size: int,
+    output: int,
+    strides: Sequence[int],
+    paddings: Sequence[int],
+    dilation: int = 1,
+    *,
+    ceil_mode: bool = False,
+) -> Iterator[tuple[int, int, int]]:
+    """Every (kernel, stride, padding) that maps ``size`` to ``output``: the equation solved for K.
 
-    ``padding`` is one side's. The kernel fits into the padded input.
+    ``padding`` is one side's. The dilated kernel fits into the padded input; with ``ceil_mode`` its last window may hang over.
 
     >>> list(kernels(32, 28, strides=(1,), paddings=(0,)))
     [(5, 1, 0)]
+    >>> list(kernels(32, 28, strides=(1,), paddings=(0,), dilation=2))
+    [(3, 1, 0)]
     """
     for stride in strides:
         for padding in paddings:
-            padded = size + 2 * padding
-            # ⌊(padded − K)/s⌋ = output − 1  ⇔  padded − K lies in [s·(output − 1), s·output − 1].
-            high = min(padded, padded - stride * (output - 1))
-            for kernel in range(max(1, padded - stride * output + 1), high + 1):
-                yield kernel, stride, padding
+            most = size + 2 * padding - 1
+            for low, high in _slack(size, output, stride, padding, ceil_mode):
+                # low <= most − d·(K − 1) <= high
+                for kernel in range(max(1, -((high - most) // dilation) + 1), (most - low) // dilation + 2):
+                    yield kernel, stride, padding
+
+
+def _slack(size: int, output: int, stride: int, padding: int, ceil_mode: bool) -> Iterator[tuple[int, int]]:
+    """Ranges, both ends included and in falling order, of what a dilated kernel leaves of the padded input's last index."""
+    if not ceil_mode:  # ⌊x/s⌋ = output − 1
+        yield max(0, stride * (output - 1)), stride * output - 1
+        return
+    if output * stride >= size + padding:  # one window more would start in the right padding, and is dropped
+        yield stride * (output - 1) + 1, stride * output
+    if (output - 1) * stride < size + padding:  # ⌈x/s⌉ = output − 1
+        yield stride * (output - 2) + 1, stride * (output - 1)
+
+
+def transposed_kernels(
+    size: int, output: int, strides: Sequence[int], paddings: Sequence[int], dilation: int = 1
+) -> Iterator[tuple[int, int, int, int]]:
+    """Every (kernel, stride, padding, output_padding) of a transposed convolution that maps ``size`` to ``output``.
+
+    PyTorch takes an output_padding below stride or dilation.
+
+    >>> list(transposed_kernels(20, 41, strides=(2,), paddings=(0,)))
+    [(3, 2, 0, 0), (2, 2, 0, 1)]
+    """
+    for stride in strides:
+        for padding in paddings:
+            for extra in range(max(stride, dilation)):
+                span = output - transposed_output_size(size, 1, stride, 2 * padding, extra)
+                if span >= 0 and span % dilation == 0:
+                    yield span // dilation + 1, stride, padding, extra

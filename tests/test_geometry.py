@@ -147,3 +147,36 @@ def test_symbols_pass_through() -> None:
     assert out.free_symbols == {height}
     assert out.subs(height, 224) == 112
     assert geometry.transposed_output_size(height, kernel=2, stride=2) == 2 * height
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@given(size=st.integers(1, 12), output=st.integers(1, 12), dilation=st.integers(1, 3))
+def test_dilated_and_ceiled_kernels_are_all_solutions_and_no_other(
+    ceil_mode: bool, size: int, output: int, dilation: int
+) -> None:
+    strides, paddings = (1, 2, 3), (0, 1, 2)
+    found = list(geometry.kernels(size, output, strides, paddings, dilation, ceil_mode=ceil_mode))
+    searched = []
+    for stride, padding, kernel in itertools.product(strides, paddings, range(1, size + 8)):
+        if ceil_mode:
+            fits = size + 2 * padding - dilation * (kernel - 1) - 1 > -stride
+            met = geometry.ceil_output_size(size, kernel, stride, padding, dilation) == output
+        else:
+            fits = size + 2 * padding > dilation * (kernel - 1)
+            met = geometry.output_size(size, kernel, stride, 2 * padding, dilation) == output
+        if fits and met:
+            searched.append((kernel, stride, padding))
+    assert found == searched
+
+
+@given(size=st.integers(1, 10), output=st.integers(1, 24), dilation=st.integers(1, 3))
+def test_transposed_kernels_are_all_solutions_and_no_other(size: int, output: int, dilation: int) -> None:
+    strides, paddings = (1, 2, 3), (0, 1)
+    found = set(geometry.transposed_kernels(size, output, strides, paddings, dilation))
+    searched = {
+        (kernel, stride, padding, extra)
+        for stride, padding, kernel in itertools.product(strides, paddings, range(1, 40))
+        for extra in range(max(stride, dilation))
+        if geometry.transposed_output_size(size, kernel, stride, 2 * padding, extra, dilation) == output
+    }
+    assert found == searched
