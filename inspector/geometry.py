@@ -55,13 +55,29 @@ def same_padding(kernel: Any, dilation: Any = 1) -> tuple[Any, Any]:
     return total // 2, total - total // 2
 
 
-def input_index(output: int, tap: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+def input_index(output: Any, tap: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Any:
     """Where tap ``tap`` of output ``output`` reads along its axis: o·s + k·d − p, with ``padding`` before the input.
+
+    Arrays of outputs and taps broadcast.
 
     >>> [input_index(0, tap, padding=1) for tap in range(3)]
     [-1, 0, 1]
     """
     return output * stride + tap * dilation - padding
+
+
+def outputs_reading(
+    size: int, outputs: int, tap: int, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> tuple[int, int]:
+    """(first, count) of the outputs whose tap lands inside the input: those with 0 ≤ o·s + k·d − p < I.
+
+    >>> [outputs_reading(4, 4, tap, padding=1) for tap in range(3)]
+    [(1, 3), (0, 4), (0, 3)]
+    """
+    shift = padding - tap * dilation
+    first = max(0, -(-shift // stride))
+    last = min(outputs - 1, (size - 1 + shift) // stride)
+    return first, max(0, last - first + 1)
 
 
 def kernels(
