@@ -49,3 +49,32 @@ FEATURE_PARAMS = Formula(
 )
 
 EMBEDDING_PARAMS = Formula("V*D", counts="params", source="torch.nn.Embedding: V rows of D features")
+
+ATTENTION_PARAMS = Formula(
+    "4*E*(E + b)",
+    counts="params",
+    source="torch.nn.MultiheadAttention: projections of query, key, value and output",
+    symbols={"E": "embedding width"},
+)
+SLOPE_PARAMS = Formula("n", counts="params", source="torch.nn.PReLU", symbols={"n": "learned slopes"})
+
+_SIZES = {
+    "I": "input size",
+    "O": "output size",
+    "P": "padding of each side",
+    "S": "stride",
+    "d": "dilation",
+    "e": "output padding",
+}
+_WINDOW = "torch.nn.Conv2d, MaxPool2d; Dumoulin & Visin 2016, arXiv 1603.07285, relationship 6"
+#: Length of an axis after a window slid over it; the numbers come from geometry, which tests hold against these.
+WINDOW_SIZE = Formula("(I - K + 2*P)//S + 1", counts="size", source=_WINDOW, symbols=_SIZES)
+DILATED_SIZE = Formula("(I - d*(K - 1) - 1 + 2*P)//S + 1", counts="size", source=_WINDOW, symbols=_SIZES)
+CEILED_SIZE = Formula(
+    "(I - d*(K - 1) - 1 + 2*P + S - 1)//S + 1", counts="size", source="torch.nn.MaxPool2d, ceil_mode", symbols=_SIZES
+)
+TRANSPOSED_SIZE = Formula(
+    "(I - 1)*S - 2*P + d*(K - 1) + e + 1", counts="size", source="torch.nn.ConvTranspose2d", symbols=_SIZES
+)
+#: The first solved for the kernel at stride 1, where it has one solution.
+KERNEL_SIZE = Formula("I - O + 2*P + 1", counts="size", source=_WINDOW, symbols=_SIZES)
