@@ -78,27 +78,28 @@ class PrintedRow:
     Attributes:
         line: line in the text, from 1.
         text: the row as printed.
-        name: what the table calls it: ``Conv2d-1``, ``layer1.0.conv2``, ``C3``; never empty, and never twice in a table:
-            the second ``Conv2d`` is ``Conv2d#2``.
+        name: what the table calls it: ``Conv2d-1``, ``layer1.0.conv2``, ``C3``; never empty, and never twice in one
+            table: the second ``Conv2d`` is ``Conv2d#2``.
         kind: one of ``KINDS``; ``unknown`` where the row is read but its layer is none that we know.
         cls: the class as printed where the table prints one: ``Conv2d``, ``LogSoftmax``, ``Conv2D``; else ``""``.
         output_shape: without the batch, channels first; None where it is not printed. Of several outputs, the first.
-        params: printed parameter count; None where none is printed.
+        params: printed parameter count, of all repeats together; None where none is printed.
         stated: printed hyperparameters, each only where printed. Of windows: ``kernel``, ``stride``, ``padding``,
-            ``dilation``, ``output_padding``, tuples of one entry for each axis, or of one entry that holds for all (``padding``
-            may also be ``"same"`` or ``"valid"``), ``ceil_mode``, ``groups``, ``depthwise`` (one group for each channel),
-            ``bias``, ``in_channels``, ``out_channels``, ``in_features``, ``out_features``, ``dims`` (axes of the layer: 2 for
-            ``Conv2d``). Sizes printed without channels: ``output_size``, ``input_size``, tuples (``56×56``). Of blocks:
-            ``expansion``, ``growth``, ``branches`` (of an ``inception``: name to channels), ``heads``, ``layers``, ``hidden``,
-            ``mlp``. Others: ``activation``, ``p``, ``scale``, ``params_about`` (lowest and highest count that prints as the
-            rounded ``2.7K``), ``mult_adds``, ``trainable``, ``reused`` (name of the earlier row that is the same module),
-            ``other_outputs`` (further output shapes), ``other`` (cells of columns that we have no name for).
+            ``dilation``, ``output_padding``, tuples of one entry for each axis, or of one entry that holds for all
+            (``padding`` may also be ``"same"`` or ``"valid"``), ``ceil_mode``, ``groups``, ``depthwise`` (one group for
+            each channel), ``bias``, ``in_channels``, ``out_channels``, ``in_features``, ``out_features``, ``dims``
+            (axes of the layer: 2 for ``Conv2d``). Sizes printed without channels: ``output_size``, ``input_size``,
+            tuples (``56×56``). Of blocks: ``expansion``, ``growth``, ``branches`` (of an ``inception``: name to
+            channels), ``heads``, ``layers``, ``hidden``, ``mlp``. Others: ``activation``, ``p``, ``scale``,
+            ``params_about`` (lowest and highest count that prints as the rounded ``2.7K``), ``mult_adds``,
+            ``trainable``, ``reused`` (name of the earlier row that is the same module), ``weights`` (printed tensors:
+            name to shape), ``other_outputs`` (further output shapes), ``other`` (cells of columns without a name here).
         repeat: times that the row stands in the network, one after the other: the 3 of ``× 3``.
         depth: nesting in the printed tree; a row of a block stands below its ``container`` row, one deeper.
         input_names: rows that feed this one, where the table says so (Keras's "Connected to").
         input_shape: like ``output_shape``, for tables that print what goes in.
-        printed_shape: the output shape as printed, batch included, in the printed order; an entry printed as ``None`` or
-            ``-1`` is None.
+        printed_shape: the output shape as printed, batch included, in the printed order; an entry printed as ``None``
+            or ``-1`` is None.
     """
 
     line: int
@@ -138,7 +139,8 @@ class Table:
     Attributes:
         rows: in printed order, blocks expanded below their ``container`` row.
         format: ``torchsummary`` (a block's row comes after what is inside it), ``torchinfo``, ``keras``, ``inspector``,
-            ``markdown``, ``latex``, ``csv``, ``tsv``, ``html``, ``json`` or ``text`` (columns set apart by spaces, or lost).
+            ``markdown``, ``latex``, ``csv``, ``tsv``, ``html``, ``json``, or ``text`` (columns set apart by spaces, or
+            lost).
         input_shape: without the batch, channels first; None where the table has none.
         total_params: printed below the table; None where it is not.
         trainable_params: likewise.
