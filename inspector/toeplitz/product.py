@@ -1,0 +1,63 @@
+"""The product with the CSR matrix, differentiable in the vector and in the weight without the dense matrix's memory."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from inspector.toeplitz.apply import weight_gradient
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from inspector.toeplitz.operator import ConvOperator
+
+
+class Product(torch.autograd.Function):
+    """A·x for x (n_in, k). Backward: Aᴴ·ḡ, again a product, and the gathered gradient of the weight."""
+
+    @staticmethod
+    def forward(weight: Tensor, x: Tensor, operator: ConvOperator) -> Tensor:
+        matrix: Tensor = operator.csr() @ x
+        return matrix
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, ConvOperator], output: Tensor) -> None:  # noqa: ARG004
+        weight, x, operator = inputs
+        ctx.save_for_backward(weight, x)
+        ctx.operator = operator
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        weight, x = ctx.saved_tensors
+        operator, grad = ctx.operator.with_weight(weight), grads[0]
+        to_weight = to_x = None
+        if ctx.needs_input_grad[1]:
+            to_x = operator.H @ grad
+        if ctx.needs_input_grad[0]:
+            read, written = operator.columns.to_images(x), operator.rows.to_images(grad)
+            if operator.transposed:
+                # ⟨g, Aᵀx⟩ = ⟨x, A·g⟩, so that x and g change places; conjugated, for the gradient is.
+                to_weight = weight_gradient(operator.convolution, written, read.conj())
+            else:
+                to_weight = weight_gradient(operator.convolution, read.conj(), written)
+        return to_weight, to_x, None
+
+
+@cache
+def multiplies(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether this PyTorch multiplies CSR matrices of the dtype on the device: tried once, on one number."""
+    if device.type == "meta":
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the layout is in beta
+        index = torch.tensor([0, 1], dtype=torch.int32, device=device)
+        try:
+            one = torch.ones(1, dtype=dtype, device=device)
+            matrix = torch.sparse_csr_tensor(index, index[:1], one, (1, 1), check_invariants=False)
+            return bool((matrix @ one[:, None]).eq(1).all())
+        except (RuntimeError, NotImplementedError):
+            return False

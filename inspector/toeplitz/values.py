@@ -1,0 +1,118 @@
+"""The values of the matrix, and back: each is the adjoint of the other, so that any number of derivatives exists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from inspector.toeplitz.pattern import Pattern, tail_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Spread(torch.autograd.Function):
+    """Values of all entries from the kernel (G, C_row/G, C_col/G, *taps), and the tail's from (C_row,)."""
+
+    @staticmethod
+    def forward(kernel: Tensor, tail: Tensor | None, pattern: Pattern, blocked: bool) -> Tensor:
+        height, width = kernel.shape[1:3]
+        numel = pattern.nnz * height * width if blocked else pattern.nnz
+        values = torch.empty(numel, dtype=kernel.dtype, device=kernel.device)
+        for block in pattern.blocks():
+            box = block.inflated(height, width) if blocked else block.entries
+            chosen = kernel
+            for axis, run in enumerate(block.runs, start=3):
+                chosen = chosen.index_select(axis, torch.as_tensor(run.taps).to(kernel.device))
+            view = box.of(values)
+            view.copy_(chosen.reshape(*chosen.shape[:2], *[1] * len(block.runs), *chosen.shape[2:]))
+            if tail is not None:
+                tail_of(block, values, 0).copy_(tail.reshape(*chosen.shape[:2], *[1] * len(block.runs)))
+        return values
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:  # noqa: ARG004
+        kernel, tail, ctx.pattern, ctx.blocked = inputs
+        ctx.shape, ctx.tail = kernel.shape, tail is not None
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        kernel, tail = Collect.apply(grads[0], ctx.shape, ctx.tail, ctx.pattern, ctx.blocked)
+        return kernel, tail if ctx.tail else None, None, None
+
+
+class Collect(torch.autograd.Function):
+    """The adjoint of `Spread`: sums over all entries that hold the same tap."""
+
+    @staticmethod
+    def forward(values: Tensor, shape: torch.Size, tail: bool, pattern: Pattern, blocked: bool) -> Any:
+        values = values.contiguous()
+        kernel, bias = values.new_zeros(shape), values.new_zeros(shape[0], shape[1])
+        places = tuple(range(2, 2 + len(shape) - 3))
+        for block in pattern.blocks():
+            box = block.inflated(shape[1], shape[2]) if blocked else block.entries
+            taps = [torch.as_tensor(run.taps).to(values.device) for run in block.runs]
+            grid = torch.meshgrid(taps, indexing="ij")
+            kernel[(..., *grid)] += box.of(values).sum(places)
+            if tail:
+                bias += tail_of(block, values, 0).sum(places)
+        return kernel, bias.flatten()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004
+        _, _, ctx.tail, ctx.pattern, ctx.blocked = inputs
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        values = Spread.apply(grads[0], grads[1] if ctx.tail else None, ctx.pattern, ctx.blocked)
+        return values, None, None, None, None
+
+
+class Scatter(torch.autograd.Function):
+    """The dense matrix (C_row, C_col, row places, column places) of the kernel (G, C_row/G, C_col/G, taps).
+
+    ``at`` holds (row place, column place, tap) of every entry of one pair of channels.
+    """
+
+    @staticmethod
+    def forward(kernel: Tensor, at: Tensor, places: tuple[int, int]) -> Tensor:
+        groups, height, width = kernel.shape[:3]
+        out = kernel.new_zeros(groups * height, groups * width, *places)
+        for row, taps in enumerate(
+            kernel.flatten(0, 1)
+        ):  # a row of channels at a time: little memory beside the result
+            columns = width * (row // height)
+            out[row, columns : columns + width, at[0], at[1]] = taps[:, at[2]]
+        return out
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:  # noqa: ARG004
+        kernel, ctx.at, ctx.places = inputs
+        ctx.shape = kernel.shape
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return Gather.apply(grads[0], ctx.at, ctx.shape), None, None
+
+
+class Gather(torch.autograd.Function):
+    """The adjoint of `Scatter`: sums over all places of each tap."""
+
+    @staticmethod
+    def forward(matrix: Tensor, at: Tensor, shape: torch.Size) -> Tensor:
+        _, height, width = shape[:3]
+        kernel = matrix.new_zeros(shape)
+        for row, taps in enumerate(kernel.view(-1, *shape[2:])):
+            columns = width * (row // height)
+            taps.index_add_(1, at[2], matrix[row, columns : columns + width, at[0], at[1]])
+        return kernel
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:  # noqa: ARG004
+        matrix, ctx.at, _ = inputs
+        ctx.places = matrix.shape[2:]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return Scatter.apply(grads[0], ctx.at, ctx.places), None, None
