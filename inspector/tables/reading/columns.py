@@ -1,0 +1,95 @@
+"""From the heading of a column to what stands below it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+_HEADINGS: Final = {
+    "layer": "layer layertype layers layertypedepthidx layertypevarname layertypevarnamedepthidx typestride",
+    "name": "layername name no id index idx stage stagei block module modulename path node 序号",
+    "type": "type operator operatorfi operation op class description configuration config kind layerkind structure details",
+    "output": (
+        "outputshape outputsize output outputsizes outshape outsize outsizes outputdim outputdims outputdimension "
+        "outputdimensions outputvolume shape featuremap featuremapsize activationshape mapsize outputfeaturemap size "
+        "outputresolution sizeout outputshapes dimension dimensions dims outputtensor"
+    ),
+    "input": "inputshape inputsize input inputs insizes insize inshape inputdim inputdimensions sizein",
+    "resolution": "resolution resolutionhiwi resolutionhixwi inputresolution",
+    "params": (
+        "param params parameter parameters numparams paramcount numberofparameters noofparameters nparams weights "
+        "trparam numparameters parametercount totalparams parametersnum noparams paramsnum"
+    ),
+    "kernel": (
+        "kernel kernelsize kernelshape filter filtersize filtershape window windowsize patchsize patchsizestride "
+        "kernelsizestride filtersizestride poolsize sizekernel kernelstride"
+    ),
+    "stride": "stride strides s",
+    "padding": "padding pad p",
+    "dilation": "dilation dilationrate d",
+    "groups": "groups group g",
+    "channels": (
+        "channels channelsci outputchannels outchannels filters numfilters numberoffilters c featuremaps maps "
+        "noffilters nooffilters units neurons kernels outc numberofkernels numchannels outfeatures width"
+    ),
+    "in_channels": "inchannels inputchannels infeatures",
+    "repeat": "n layersli repeat repeats repeated times count numlayers",
+    "expansion": "t expansion expand expandratio expansionfactor exp",
+    "connected": "connectedto inputlayers parents",
+    "activation": "activation activationfunction nonlinearity act nl",
+    "bias": "bias",
+    "depth": "depth",
+    "level": "level",
+    "function": "function",
+    "mult_adds": "multadds multadd macs mac madds madd macsnum",
+    "flops": "flops flop ops operations shareofmacs",
+    "trainable": "trainable",
+    "#1x1": "1x1",
+    "#3x3_reduce": "3x3reduce",
+    "#3x3": "3x3",
+    "#5x5_reduce": "5x5reduce",
+    "#5x5": "5x5",
+    "#pool_proj": "poolproj",
+    "layers": "numberoflayers encoderlayers",
+    "hidden": "hiddensize hiddensized hiddendim embeddim",
+    "mlp": "mlpsize mlpdim",
+    "heads": "heads numheads attentionheads",
+}
+_FIELD: Final = {heading: field for field, headings in _HEADINGS.items() for heading in headings.split()}
+# Columns that say that a table is one of layers.
+TELLING: Final = frozenset({"layer", "name", "type", "output", "input", "params", "kernel", "channels", "stride"})
+
+
+def field_of(heading: str) -> str:
+    """The field of a heading, ``""`` where it is none that we know.
+
+    >>> field_of("Output Shape"), field_of("# Params"), field_of("#3×3 reduce"), field_of("18-layer")
+    ('output', 'params', '#3x3_reduce', '')
+    """
+    text = heading.strip()[:80].lower().replace("×", "x")
+    if text in ("#", "nr", "nr."):
+        return "name"
+    plain = re.sub(r"[^a-z0-9]", "", text)
+    if text.startswith("#") and plain in ("layers", "layersli"):
+        return "repeat"
+    plain = re.sub(r"^(?:numberof|noof)(?=params|parameters)", "", plain)
+    return _FIELD.get(plain, "")
+
+
+def fields_of(headings: Sequence[str]) -> list[str]:
+    """Fields of a row of headings; a heading that we do not know stays as ``?heading``, a second of one field too."""
+    fields: list[str] = []
+    for heading in headings:
+        field = field_of(heading)
+        fields.append(field if field and field not in fields else f"?{heading.strip()}")
+    if "layers" not in fields and "hidden" in fields and "layer" in fields:  # variants of a transformer, one a row
+        fields[fields.index("layer")] = "layers"
+    return fields
+
+
+def is_heading(cells: Sequence[str]) -> bool:
+    """Whether a row of cells is one of headings: at least two known, one of them telling; none a shape."""
+    fields = [field_of(cell) for cell in cells]
+    known = [field for field in fields if field]
+    return len(set(known)) >= 2 and any(field in TELLING for field in known)

@@ -1,0 +1,254 @@
+"""From named cells to rows: each record says which layers it holds, or why it cannot be read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from inspector.tables.reading.blocks import read_cell
+from inspector.tables.reading.kinds import kind_of_class, kind_of_name
+from inspector.tables.reading.limits import MAX_REPEAT, HostileTable, bounded, check_cell
+from inspector.tables.reading.numbers import NOTHING, exact, rounded
+from inspector.tables.reading.phrases import Layer
+from inspector.tables.reading.shapes import PrintedShape, shape_of
+from inspector.tables.reading.sheet import Record
+from inspector.tables.reading.windows import read_window
+
+
+class Unreadable(Exception):
+    """Why no row can be made of a record."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A row before the table's layout is known."""
+
+    line: int
+    text: str
+    name: str
+    layer: Layer
+    depth: int
+    output: PrintedShape | None = None
+    input: PrintedShape | None = None
+    params: int | None = None
+    input_names: tuple[str, ...] = ()
+    stated: dict[str, object] = field(default_factory=dict)
+
+
+_INSTANCE = re.compile(r"(.{1,120}?)\s*\(([A-Za-z_][\w.<>]{0,80})\)(?:\s*[×x](\d{1,9}))?")
+_NUMBERED = re.compile(r"([A-Za-z_]\w{0,80}?)(?:-\d{1,7}|: ?\d{1,4}(?:-\d{1,7})?)?(?:\s*[×x](\d{1,9}))?")
+_IMAGE = re.compile(r"(\d{1,9}\s*[x×]\s*\d{1,9}(?:\s*[x×]\s*\d{1,9})?)(\s*(?:rgb|colou?r))?", re.IGNORECASE)
+_ACTIVATIONS: Final = {"re": "relu", "hs": "hardswish", "hswish": "hardswish"}
+_SHAPES: Final = ("output", "input", "resolution")
+_DROPPED: Final = frozenset({"layer", "name", "cls", "type", "output", "input", "resolution", "params", "connected"})
+
+
+def drafts_of(record: Record) -> list[Draft]:
+    """The rows that a record stands for, a block's inside below it.
+
+    Raises:
+        Unreadable: it names no layer, or a cell does not hold what its column promises.
+        HostileTable: a number, a repeat or a cell beyond the limits.
+    """
+    cells = {name: check_cell(cell.strip(), record.line) for name, cell in record.cells.items()}
+    try:
+        name, layers = _layers(cells)
+        shapes = {column: _shape(cells.get(column, ""), column) for column in _SHAPES}
+        params = _params(cells.get("params", ""))
+        stated = _stated(cells)
+        if "repeat" in cells and cells["repeat"].isdigit() and layers:
+            layers[-1].repeat = max(1, bounded(cells["repeat"], MAX_REPEAT))
+    except HostileTable as error:
+        raise HostileTable(f"line {record.line}: {error}: {record.text.strip()[:80]!r}") from None
+    if not layers:
+        raise Unreadable("a name of a layer, such as Conv2d-1 or '5x5 conv, 64'")
+    only = layers[0]
+    if only.kind == "unknown" and not any((*shapes.values(), params, stated)) and not cells.get("cls"):
+        raise Unreadable("a layer that we know, or its output shape, or its parameters")
+    drafts = _placed(record, name, layers)
+    last = next(draft for draft in reversed(drafts) if draft.depth == record.depth)
+    _give_columns(last, drafts, stated)
+    last.output = shapes["output"]
+    drafts[0].input = shapes["input"] or (shapes["resolution"] if only.kind == "inverted_residual" else None)
+    if shapes["resolution"] is not None:  # decided for the table in layout: EfficientNet's is what goes in
+        drafts[0].stated["resolution"] = shapes["resolution"]
+    last.params = params if isinstance(params, int) else None
+    if isinstance(params, tuple):
+        last.stated["params_about"] = params
+    last.input_names = tuple(re.findall(r"([\w./:-]{1,200}?)(?:\[\d{1,4}\])+", cells.get("connected", "")))
+    return drafts
+
+
+def _layers(cells: dict[str, str]) -> tuple[str, list[Layer]]:
+    """(what the table calls the row, the layers it holds)."""
+    label = cells.get("layer") or cells.get("name") or ""
+    if cls := cells.get("cls"):
+        return label or cls, [_of_class(cls)]
+    kind_cell = cells.get("type", "")
+    if kind_cell and kind_cell not in NOTHING:
+        if cells.get("layer"):
+            kind_cell = kind_cell if _known(kind_cell) else f"{cells['layer']} {kind_cell}"
+        layers = _phrase(kind_cell)
+        if len(layers) == 1 and layers[0].kind == "unknown":
+            layers[0].kind = kind_of_name(label)
+        elif len(layers) == 1 and layers[0].kind == "conv" and not re.search("conv", kind_cell, re.IGNORECASE):
+            layers = _renamed(label, layers)
+        return label or kind_cell, layers
+    if not label:
+        return "", []
+    if match := _INSTANCE.fullmatch(label):
+        known = _of_class(match[2])
+        if known.kind != "unknown":
+            known.repeat = _repeat(match[3])
+            return match[1], [known]
+    return label, _phrase(label)
+
+
+def _renamed(label: str, layers: list[Layer]) -> list[Layer]:
+    """A kernel without a word is a convolution's unless the row's own name says pool or linear."""
+    kind = kind_of_name(label)
+    if kind in ("max_pool", "avg_pool"):
+        layers[0].kind = kind
+    return layers
+
+
+def _known(text: str) -> bool:
+    return any(layer.kind != "unknown" for layer in read_cell(text))
+
+
+def _phrase(text: str) -> list[Layer]:
+    """Layers of a label in any words; one unknown layer where it names none."""
+    if match := _NUMBERED.fullmatch(text):
+        layer = _of_class(match[1])
+        if layer.kind != "unknown" and match[1][:1].isupper() and not match[1].isupper():
+            layer.repeat = _repeat(match[2])
+            return [layer]
+    layers = read_cell(text)
+    if layers:
+        return layers
+    kind = kind_of_name(text)
+    return [Layer(text, kind)] if re.search(r"\w", text) else []
+
+
+def _of_class(cls: str) -> Layer:
+    kind, stated = kind_of_class(cls)
+    return Layer(cls, kind, cls, stated)
+
+
+def _repeat(digits: str | None) -> int:
+    return bounded(digits, MAX_REPEAT) if digits else 1
+
+
+def _shape(cell: str, column: str) -> PrintedShape | None:
+    if cell.lower() in NOTHING or cell.lower() in ("multiple", "[]", "()"):
+        return None
+    shape = shape_of(cell)
+    if shape is None and (image := _IMAGE.search(cell)):  # "224 × 224 RGB image"
+        shape = shape_of(f"{image[1]}×3" if image[2] and len(re.findall(r"\d+", image[1])) == 2 else image[1])
+    if shape is None and column == "output" and re.search(r"\d", cell):
+        raise Unreadable(f"a shape such as [-1, 6, 28, 28] or 28×28×6 where {cell[:60]!r} stands")
+    return shape
+
+
+def _params(cell: str) -> int | tuple[int, int] | None:
+    if cell.lower() in NOTHING:
+        return None
+    number = exact(cell)
+    if number is not None:
+        return number
+    about = rounded(cell)
+    if about is None and re.search(r"\d", cell):
+        if "=" in cell and (number := exact(cell.rsplit("=", 1)[1])) is not None:  # a course sheet's worked line
+            return number
+        raise Unreadable(f"a parameter count such as 61,706 or 2.7K where {cell[:60]!r} stands")
+    return about
+
+
+def _stated(cells: dict[str, str]) -> dict[str, object]:
+    """What the columns beside name, shape and count state."""
+    stated: dict[str, object] = {}
+    branches: dict[str, int] = {}
+    other: dict[str, str] = {}
+    for column, cell in cells.items():
+        if column in _DROPPED or cell.lower() in NOTHING or column == "repeat":
+            continue
+        if column in ("kernel", "stride", "padding", "dilation"):
+            found = read_window(column, cell)
+            if not found:
+                raise Unreadable(f"a {column} such as 3, 3×3 or (3, 3) where {cell[:60]!r} stands")
+            stated |= found
+        elif column.startswith("#"):
+            if (channels := exact(cell)) is not None:
+                branches[column[1:]] = channels
+        elif column in (
+            "channels",
+            "in_channels",
+            "expansion",
+            "groups",
+            "mult_adds",
+            "layers",
+            "hidden",
+            "mlp",
+            "heads",
+        ):
+            number = exact(cell)
+            key = "out_channels" if column == "channels" else column
+            if number is not None:
+                stated[key] = number
+            else:
+                other[column] = cell
+        elif column == "activation":
+            stated["activation"] = _ACTIVATIONS.get(cell.lower(), cell.lower())
+        elif column == "bias":
+            stated["bias"] = cell.lower() in ("true", "yes", "1", "✓")
+        elif column == "trainable":
+            stated["trainable"] = cell
+        elif column == "weights":
+            stated["weights"] = cell
+        elif column == "reused":
+            stated["reused"] = cell
+        else:
+            other[column.lstrip("?")] = cell
+    if branches:
+        stated["branches"] = branches
+    if other:
+        stated["other"] = other
+    return stated
+
+
+def _placed(record: Record, name: str, layers: list[Layer]) -> list[Draft]:
+    drafts: list[Draft] = []
+
+    def place(layer: Layer, called: str, depth: int) -> None:
+        drafts.append(Draft(record.line, record.text, called, layer, depth, stated=dict(layer.stated)))
+        for index, inner in enumerate(layer.inside, 1):
+            place(inner, f"{called}.{index}", depth + 1)
+
+    for index, layer in enumerate(layers, 1):
+        called = name if len(layers) == 1 else f"{name}.{index}"
+        place(layer, called or layer.text, record.depth)
+    return drafts
+
+
+def _give_columns(last: Draft, drafts: list[Draft], stated: dict[str, object]) -> None:
+    """A column speaks of the row's layer; of several in one cell, a kernel of the first with a kernel, the rest of the last."""
+    kind = last.layer.kind
+    if kind == "linear":
+        if "out_channels" in stated:
+            stated["out_features"] = stated.pop("out_channels")
+        match stated.get("kernel"):
+            case (int(into), int(out)):  # "1024 × 1000" in a column of filter shapes
+                del stated["kernel"]
+                stated |= {"in_features": into, "out_features": out}
+            case _:
+                stated.pop("kernel", None)
+        for word in ("stride", "padding"):
+            if stated.get(word) in ((1,), (0,)):
+                del stated[word]
+    if stated.get("expansion") is not None and kind in ("container", "unknown"):
+        last.layer.kind = "inverted_residual"
+    first = drafts[0]
+    if len(drafts) > 1 and first is not last and "out_channels" in stated and first.layer.kind == "conv":
+        first.stated.setdefault("out_channels", stated.pop("out_channels"))
+    last.stated = {**stated, **last.stated}
