@@ -1,0 +1,286 @@
+"""How much a convolution can stretch its input: the 2-norm of its matrix, between two bounds that are proved.
+
+From below a witness: a vector v with ‖Av‖/‖v‖, found by Golub–Kahan. From above the least of several bounds, none of
+which needs the matrix: the circulant around it, and for any padding the sums of absolute values (Schur's test). Every
+bound carries the rounding of its own computation. Everything is in double precision, whatever the weight's.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from inspector import geometry
+from inspector.errors import InspectionError
+from inspector.toeplitz.axis import Axis
+from inspector.toeplitz.circulant import UNIT, Circulant, Ring, ring_around, ring_of
+from inspector.toeplitz.lanczos import top_right_vector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inspector.toeplitz.operator import ConvOperator
+
+Method = Literal["auto", "dense", "bounds"]
+#: Entries beyond which all singular values are refused: half an hour, and 2 GB in several copies.
+_MOST_ENTRIES = 2**25
+#: Entries of a matrix whose dense decomposition takes less than a second or two.
+DENSE_ENTRIES = 2**20
+_SCHUR_STEPS = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NormBracket:
+    """lower ≤ ‖A‖₂ ≤ upper.
+
+    Attributes:
+        lower: ‖A·witness‖ / ‖witness‖, less the rounding of that.
+        upper: the least upper bound known, its rounding added; inf where there is none.
+        certified: ``upper`` is proved, rounding included; ``lower`` always is.
+        method: where ``upper`` comes from.
+        witness: an input (C, ...) of norm 1, in double precision.
+        reason: why ``upper`` holds, or why it is not certified.
+    """
+
+    lower: float
+    upper: float
+    certified: bool
+    method: str
+    witness: Tensor
+    reason: str
+
+    @property
+    def gap(self) -> float:
+        """(upper − lower) / upper: how much is left open."""
+        return (self.upper - self.lower) / self.upper if self.upper else 0.0
+
+    def __str__(self) -> str:
+        word = "certified" if self.certified else "not certified"
+        return f"{self.lower:.10g} ≤ ‖A‖₂ ≤ {self.upper:.10g} ({word}; {self.method}: {self.reason})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    value: float
+    method: str
+    reason: str
+
+
+def operator_norm(operator: ConvOperator, method: Method = "auto") -> NormBracket:
+    """The 2-norm (largest singular value) of a convolution's matrix; a bias, being a shift, changes nothing of it.
+
+    Args:
+        operator: the convolution.
+        method: ``"dense"`` decomposes the whole matrix, ``"bounds"`` never builds it, ``"auto"`` decides by its size.
+
+    Raises:
+        InspectionError: the weight has values that are not finite, or the matrix is too large for ``"dense"``.
+
+    >>> from inspector.toeplitz.operator import conv_operator
+    >>> blur = torch.full((1, 1, 3), 1 / 4)
+    >>> found = operator_norm(conv_operator(blur, 100, padding="same", padding_mode="circular"), "bounds")
+    >>> round(found.lower, 9), round(found.upper, 9), found.certified
+    (0.75, 0.75, True)
+    """
+    if method not in ("auto", "dense", "bounds"):
+        raise InspectionError(f"operator_norm: method is 'auto', 'dense' or 'bounds', got {method!r}")
+    weight = _wide(operator.weight)
+    rows, columns = operator.shape
+    largest = float(weight.abs().max()) if weight.numel() else 0.0
+    if rows == 0 or columns == 0 or largest == 0.0:
+        witness = weight.new_zeros(operator.columns.shape)
+        if columns:
+            witness.view(-1)[0] = 1.0
+        return NormBracket(0.0, 0.0, True, "nothing", witness, "there is no entry but 0")
+    exponent = math.frexp(largest)[1]  # a power of two leaves every digit; squares then stay in range
+    scaled = operator.with_weight(weight * math.ldexp(1.0, -exponent))
+    if method == "dense" or (method == "auto" and rows * columns <= DENSE_ENTRIES):
+        bound, start = _dense(scaled)
+    else:
+        bound, start = min(_upper_bounds(scaled), key=lambda found: found.value), _any_vector(scaled)
+    adjoint = scaled.H
+    witness = top_right_vector(
+        lambda vector: scaled.matmul(vector, matrix_free=True),
+        lambda vector: adjoint.matmul(vector, matrix_free=True),
+        start,
+    )
+    lower, upper = math.ldexp(witnessed(scaled, witness), exponent), math.ldexp(bound.value, exponent)
+    image = operator.columns.to_images(witness[:, None])[0]
+    if upper < lower:  # cannot be, unless a device computes otherwise than it says
+        return NormBracket(lower, math.inf, False, bound.method, image, f"the witness contradicts: {bound.reason}")
+    return NormBracket(lower, upper, True, bound.method, image, bound.reason)
+
+
+def singular_values(operator: ConvOperator) -> Tensor:
+    """All min(rows, columns) singular values, descending: of circular padding at any size, else where small.
+
+    Raises:
+        InspectionError: the weight has values that are not finite, or the dense matrix, needed here, is too large.
+    """
+    wide = operator.with_weight(_wide(operator.weight))
+    rows, columns = operator.shape
+    if 0 in (rows, columns):
+        return torch.zeros(0, dtype=torch.float64)
+    rings, times, exactly = _rings(wide) or ((), 0, False)
+    if exactly and rows * columns > DENSE_ENTRIES:
+        values = Circulant(wide.weight, wide.groups, rings).singular_values() * math.sqrt(times)
+        values = torch.cat([values, values.new_zeros(max(0, min(rows, columns) - len(values)))])
+        return values[: min(rows, columns)]
+    found: Tensor = torch.linalg.svdvals(_dense_matrix(wide))
+    return found
+
+
+def witnessed(operator: ConvOperator, vector: Tensor) -> float:
+    """‖A·v‖/‖v‖ less its rounding: no larger than the true norm. Weight and vector are in double precision.
+
+    A row's sum of n products errs by less than n·u·Σ|a||v| (a complex one by 2√2 as much), and so does its norm.
+    """
+    length = float(torch.linalg.vector_norm(vector))
+    found = float(torch.linalg.vector_norm(operator.matmul(vector, matrix_free=True)))
+    sums = float(torch.linalg.vector_norm(_absolute(operator).matmul(vector.abs(), matrix_free=True)))
+    lost = 3 * (_terms(operator) + 2) * UNIT * sums
+    relative = (sum(operator.shape) + 8) * UNIT
+    return max(0.0, (found - lost) / length * (1 - relative))
+
+
+def padding_norm(axes: Sequence[Axis]) -> float:
+    """The padding's own norm: PᵀP is diagonal, and counts how often each input is copied.
+
+    Places that no window reads do not count.
+    """
+    return math.sqrt(math.prod(_copies(axis) for axis in axes))
+
+
+def _copies(axis: Axis) -> int:
+    if axis.mode == "zeros":
+        return 1
+    outputs, taps = torch.arange(axis.outputs), torch.arange(axis.kernel)
+    places = geometry.input_index(outputs[:, None], taps, axis.stride, axis.before, axis.dilation).flatten().unique()
+    return int(torch.bincount(torch.from_numpy(axis.fold(places.numpy()))).max())
+
+
+def _terms(operator: ConvOperator) -> int:
+    """The most products that one row of A or of Aᵀ sums."""
+    shape = operator.weight.shape
+    channels = max(shape[1], shape[0] // operator.groups)
+    return channels * math.prod(shape[2:]) * math.prod(_copies(axis) for axis in operator.axes)
+
+
+def _upper_bounds(operator: ConvOperator) -> list[_Bound]:
+    axes = operator.axes
+    found = [_schur(operator)]
+    if (around := _rings(operator)) is not None:
+        rings, times, exactly = around
+        value = _circulant_norm(operator, rings) * math.sqrt(times) * (1 + 4 * UNIT)
+        if exactly:
+            return [*found, _Bound(value, "FFT", f"a circulant of {_sizes(rings)}, exact up to rounding")]
+        found.append(
+            _Bound(value, "circulant", f"rows of the circulant of {_sizes(rings)}, each {times} times at most")
+        )
+    folds = axes[0].mode != "zeros"
+    rings = tuple(ring_around(_padded(axis) if folds else axis) for axis in axes)
+    value, part = _circulant_norm(operator, rings), f"a part of the circulant of {_sizes(rings)}"
+    if not folds:
+        return [*found, _Bound(value, "embedding circulant", part)]
+    factor = padding_norm(axes)
+    reason = f"‖convolution‖·‖padding‖: the first {part}, the second {factor:.6g}"
+    return [*found, _Bound(value * factor * (1 + 4 * UNIT), "padding", reason)]
+
+
+def _rings(operator: ConvOperator) -> tuple[tuple[Ring, ...], int, bool] | None:
+    """Of circular padding the circulant itself, how often it has each row at most, and whether exactly so often."""
+    if operator.axes[0].mode != "circular":
+        return None
+    rings, times, exactly = zip(*(ring_of(axis) for axis in operator.axes), strict=True)
+    return rings, math.prod(times), all(exactly)
+
+
+def _sizes(rings: Sequence[Ring]) -> str:
+    return "×".join(str(ring.places) for ring in rings)
+
+
+def _padded(axis: Axis) -> Axis:
+    """The axis on its padded input: nothing folds there."""
+    size = axis.size + axis.before + axis.after
+    return Axis(size, axis.outputs, axis.kernel, axis.stride, axis.dilation)
+
+
+def _circulant_norm(operator: ConvOperator, rings: tuple[Ring, ...]) -> float:
+    found = Circulant(operator.weight, operator.groups, rings)
+    largest = found.largest()
+    return largest + found.error(largest)
+
+
+def _schur(operator: ConvOperator) -> _Bound:
+    """‖A‖² ≤ maxⱼ (|A|ᵀ|A|v)ⱼ / vⱼ for every v > 0; a few steps of the power method make v good.
+
+    All terms are positive, so that rounding stays relative: less than 2·(n + 2) units of each sum.
+    """
+    absolute = _absolute(operator)
+    v = torch.ones(operator.shape[1], dtype=torch.float64, device=operator.device)
+    best = math.inf
+    for _ in range(_SCHUR_STEPS):
+        image = absolute.T.matmul(absolute.matmul(v, matrix_free=True), matrix_free=True)
+        best = min(best, float((image / v).max()))
+        if best == 0.0:  # nothing but padding is read
+            break
+        v = image / image.max() + 1e-9
+    slack = 1 + 4 * (_terms(operator) + 2) * UNIT
+    return _Bound(math.sqrt(best) * slack, "Schur's test", "weighted sums of |a| along rows and columns")
+
+
+def _dense(operator: ConvOperator) -> tuple[_Bound, Tensor]:
+    matrix = _dense_matrix(operator)
+    _, values, vh = torch.linalg.svd(matrix, full_matrices=False)
+    largest = float(values[0])
+    error = 10 * sum(matrix.shape) * UNIT * largest
+    if operator.axes[0].mode != "zeros":  # then entries are sums of taps, rounded themselves
+        error += _terms(operator) * UNIT * float(torch.linalg.norm(_absolute(operator).to_dense()))
+    return _Bound(largest + error, "dense SVD", "LAPACK's error bound added"), vh[0].conj().resolve_conj()
+
+
+def _dense_matrix(operator: ConvOperator) -> Tensor:
+    rows, columns = operator.shape
+    if rows * columns > _MOST_ENTRIES:
+        raise InspectionError(
+            f"the dense matrix {rows} × {columns} is too large for its decomposition ({rows * columns:,} entries, at "
+            f"most {_MOST_ENTRIES:,}): operator_norm with method 'auto' or 'bounds' needs no matrix, and circular "
+            "padding with a stride that divides the size gives all singular values at any size"
+        )
+    return operator.to_dense()
+
+
+def _absolute(operator: ConvOperator) -> ConvOperator:
+    """The convolution with |weight|, which no entry of |A| exceeds."""
+    return operator.with_weight(operator.weight.abs())
+
+
+def _any_vector(operator: ConvOperator) -> Tensor:
+    """A start for iterations: the same each time."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(operator.shape[1], dtype=operator.dtype, generator=generator).to(operator.device)
+
+
+def _wide(weight: Tensor) -> Tensor:
+    """The weight in double precision, which holds every narrower one exactly.
+
+    Raises:
+        InspectionError: it is on the meta device, not floating, or has NaN or infinity; with the place of the first.
+    """
+    if weight.device.type == "meta":
+        raise InspectionError("a norm needs the weight's values, and it lies on the meta device")
+    if not (weight.is_floating_point() or weight.is_complex()):
+        raise InspectionError(f"a norm needs a floating-point or complex weight, got {weight.dtype}")
+    finite = weight.detach().isfinite()
+    if not finite.all():
+        place = tuple((~finite).nonzero()[0].tolist())
+        many = int((~finite).sum())
+        raise InspectionError(
+            f"the weight has {many} value{'s' * (many > 1)} that {'are' if many > 1 else 'is'} not finite, the first "
+            f"weight[{', '.join(map(str, place))}] = {weight[place].item()}: it has no norm"
+        )
+    return weight.detach().to(torch.complex128 if weight.is_complex() else torch.float64)
