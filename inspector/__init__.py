@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inspector import rules
+    from inspector import rules, toeplitz
     from inspector.errors import InspectionError, NeedsData, ShapeError
     from inspector.formula import Formula
     from inspector.predict import Prediction, predict
@@ -23,6 +23,7 @@ __all__ = [
     "Verification",
     "predict",
     "rules",
+    "toeplitz",
     "verify",
 ]
 
@@ -40,8 +41,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Public names are loaded when first used, so that ``inspector --help`` need not wait for torch."""
-    if name == "rules":
-        return import_module("inspector.rules")
+    if name in ("rules", "toeplitz"):
+        return import_module(f"inspector.{name}")
     if name in _HOMES:
         value = globals()[name] = getattr(import_module(f"inspector.{_HOMES[name]}"), name)
         return value

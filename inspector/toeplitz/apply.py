@@ -78,8 +78,7 @@ def weight_gradient(convolution: Convolution, images: Tensor, windows: Tensor) -
             read = read.index_select(number, inputs.to(images.device))
             written = written.index_select(number, outputs.to(images.device))
         found.append(torch.einsum("bgop,bgip->goi", written.flatten(3), read.flatten(3)))
-    kernel = torch.stack(found, -1).flatten(0, 1)
-    return kernel.unflatten(-1, [axis.kernel for axis in convolution.axes])
+    return torch.stack(found, -1).reshape(convolution.weight_shape)
 
 
 def _padded_size(axis: Axis) -> int:

@@ -54,9 +54,15 @@ class Convolution:
         return prod(axis.entries() for axis in self.axes)
 
     @property
-    def T(self) -> Convolution:
+    def T(self) -> Convolution:  # noqa: N802
         """The transpose: the same windows, read the other way."""
         return replace(self, transposed=not self.transposed)
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """(C_windows, C_image/groups, *kernel): PyTorch's for this convolution, and for the one it transposes."""
+        kernel = (axis.kernel for axis in self.axes)
+        return self.windows.channels, self.image.channels // self.groups, *kernel
 
     def single_channel(self) -> Convolution:
         """The same windows on images of one channel."""
@@ -117,7 +123,7 @@ def configure(
     if transposed:
         axes = tuple(_transposed_axis(number, *arguments) for number, arguments in enumerate(plain))
     else:
-        axes = tuple(_axis(number, *arguments[:-1], padding_mode) for number, arguments in enumerate(plain))
+        axes = tuple(_axis(number, padding_mode, *arguments[:-1]) for number, arguments in enumerate(plain))
     rows_last, columns_last = _orders(channels_last)
     image_last, windows_last = (rows_last, columns_last) if transposed else (columns_last, rows_last)
     image = Grid(shape[1] * groups, tuple(axis.size for axis in axes), image_last)
@@ -169,7 +175,7 @@ def _sides(
     return tuple((each, each) for each in _each("padding", padding, len(kernel)))
 
 
-def _axis(number: int, size: int, kernel: int, stride: int, dilation: int, sides: tuple[int, int], mode: Any) -> Axis:
+def _axis(number: int, mode: Any, size: int, kernel: int, stride: int, dilation: int, sides: tuple[int, int]) -> Axis:
     before, after = sides
     limit = {"reflect": size - 1, "circular": size}.get(mode, max(sides))
     if max(sides) > limit or (mode == "replicate" and not size and any(sides)):

@@ -24,7 +24,7 @@ def kernel_by_group(convolution: Convolution, weight: Tensor) -> Tensor:
 
     Differentiable.
     """
-    kernel = weight.unflatten(0, (convolution.groups, weight.shape[0] // convolution.groups))
+    kernel = weight.reshape(convolution.groups, weight.shape[0] // convolution.groups, *weight.shape[1:])
     for number, axis in enumerate(convolution.axes, start=3):
         if axis.collisions:
             sums = [kernel[(slice(None),) * number + (list(taps),)].sum(number) for taps in axis.collisions]
@@ -84,14 +84,12 @@ def dense(convolution: Convolution, weight: Tensor, bias: Tensor | None = None) 
     rows, columns = convolution.rows, convolution.columns
     at = torch.stack(places(convolution, weight.device))
     kernel = kernel_by_group(convolution, weight).flatten(3)
-    blocks = Scatter.apply(kernel, at, (rows.places, columns.places))
-    order = [2, 0] if rows.channels_last else [0, 2]
-    order += [3, 1] if columns.channels_last else [1, 3]
-    matrix = blocks.permute(order).reshape(rows.numel, columns.numel)
-    if bias is None:
-        return matrix
-    column = rows.to_vectors(bias.view(1, -1, *[1] * len(rows.size)).expand(1, *rows.shape))
-    return torch.cat([matrix, column], 1)
+    shape = rows.numel, columns.numel + (bias is not None)
+    matrix: Tensor = Scatter.apply(kernel, at, shape, rows, columns)
+    if bias is not None:
+        image = bias.view(1, -1, *[1] * len(rows.size)).expand(1, *rows.shape)
+        matrix[:, -1:] = rows.to_vectors(image)
+    return matrix
 
 
 def places(convolution: Convolution, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:

@@ -35,7 +35,7 @@ _MODULES: dict[type[nn.Module], bool] = {
 class ConvOperator:
     """The matrix A with A·vec(x) = vec(conv(x)), as an object that needs no memory until it is asked for.
 
-    Made by `conv_operator` or `ConvOperator.from_module`. Its products are differentiable in the vector and in the weight.
+    Made by `conv_operator` or `ConvOperator.from_module`. Products are differentiable in the vector and in the weight.
 
     Attributes:
         weight: as the windows apply it (cross-correlation), in PyTorch's layout for this convolution.
@@ -131,12 +131,12 @@ class ConvOperator:
         return self.convolution.columns
 
     @property
-    def T(self) -> ConvOperator:
+    def T(self) -> ConvOperator:  # noqa: N802
         """The transposed matrix, as an operator of the same weight; not conjugated."""
         return ConvOperator(self.weight, None, self.convolution.T)
 
     @property
-    def H(self) -> ConvOperator:
+    def H(self) -> ConvOperator:  # noqa: N802
         """The adjoint: transposed and conjugated."""
         return self.with_weight(self.weight.conj()).T
 
@@ -147,7 +147,7 @@ class ConvOperator:
         return ConvOperator(weight, None, self.convolution)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """The convolution itself, bias included: (\\*batch, C_in, \\*size) -> (\\*batch, C_out, \\*out)."""
+        r"""The convolution itself, bias included: (\*batch, C_in, \*size) -> (\*batch, C_out, \*out)."""
         self._check(images, "images")
         wanted = self.columns.shape
         if images.shape[-len(wanted) :] != wanted:
@@ -162,13 +162,13 @@ class ConvOperator:
         return self.matmul(x)
 
     def matmul(self, x: Tensor, *, matrix_free: bool | None = None) -> Tensor:
-        """A·x for x of shape (n_in,) or (\\*batch, n_in, k), as with any matrix.
+        r"""A·x for x of shape (n_in,) or (\*batch, n_in, k), as with any matrix.
 
         Args:
             x: of the weight's dtype and device.
             matrix_free: True convolves, which is quicker and takes no memory for the matrix; False multiplies with the
-                CSR matrix, which is built once and kept while the weight's values stay; None multiplies with the matrix
-                where it fits and the device can, and convolves where not.
+                CSR matrix, which is built once and kept while the weight's values stay; None multiplies with the
+                matrix where it fits and the device can, and convolves where not.
 
         Raises:
             DoesNotFit: ``matrix_free=False`` and there is no memory for the matrix.
@@ -223,13 +223,13 @@ class ConvOperator:
         return layouts.dense(self.convolution, self.weight, self._column(affine))
 
     def to_scipy(self, layout: str = "csr", *, affine: bool = False) -> Any:
-        """As `scipy.sparse.csr_array`, ``csc_array``, ``coo_array`` or ``bsr_array``; CPU memory is shared, not copied."""
+        """As `scipy.sparse.csr_array`, ``csc_array``, ``coo_array`` or ``bsr_array``; nothing is copied on the CPU."""
         from inspector.toeplitz.foreign import to_scipy  # scipy is an extra
 
         return to_scipy(self.to_sparse(layout, affine=affine))  # type: ignore[arg-type]
 
     def diagonals(self, *, wrap: bool = False) -> Diagonals:
-        """The diagonals that hold entries, by offset; ``wrap`` gives the generalised ones (r, (r + offset) mod n_in)."""
+        """The diagonals that hold entries, by offset; ``wrap``: the generalised ones (r, (r + offset) mod n_in)."""
         from inspector.toeplitz.diagonals import diagonals
 
         return diagonals(self, wrap)
@@ -305,17 +305,21 @@ def conv_operator(
     flip: bool = False,
     channels_last: ChannelsLast = False,
 ) -> ConvOperator:
-    """The matrix of a convolution; arguments as `torch.nn.functional.conv2d` and `torch.nn.Conv2d` take them.
+    r"""The matrix of a convolution; arguments as `torch.nn.functional.conv2d` and `torch.nn.Conv2d` take them.
 
     Args:
-        weight: (C_out, C_in/groups, \\*kernel), or with ``transposed`` (C_in, C_out/groups, \\*kernel); 1 to 3 axes.
+        weight: (C_out, C_in/groups, \*kernel), or with ``transposed`` (C_in, C_out/groups, \*kernel); 1 to 3 axes.
         input_size: sizes of the input's axes, without batch and channels.
+        stride: a number, or one for each axis.
         padding: a number, one for each axis, one pair (before, after) for each axis, ``"same"`` or ``"valid"``.
+        dilation: a number, or one for each axis.
+        groups: channels mix within a group only; C_in for a depthwise convolution.
         padding_mode: ``"zeros"``, ``"circular"``, ``"reflect"`` or ``"replicate"``.
-        transposed: a transposed convolution, with its ``output_padding``.
+        transposed: a transposed convolution.
+        output_padding: of a transposed convolution alone, a number, or one for each axis.
         bias: (C_out,).
         flip: true convolution, which turns the kernel around; PyTorch's is cross-correlation.
-        channels_last: order of the flattened images: (\\*size, C) for both, or for ``"rows"`` or ``"columns"`` alone.
+        channels_last: order of the flattened images: (\*size, C) for both, or for ``"rows"`` or ``"columns"`` alone.
 
     Raises:
         ShapeError: PyTorch would refuse these arguments, or the output would be empty.

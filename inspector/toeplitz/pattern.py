@@ -1,18 +1,17 @@
 """Where the matrix's entries lie: the runs of every axis, multiplied out over the axes and the channels.
 
-A choice of one run for each axis is a block of rows that read the same taps. Its entries lie in memory as a box: each of
-its dimensions (group, channel, output places; channel, entry along each axis) is a constant stride. So a whole block
+A choice of one run for each axis is a block of rows that read the same taps. Its entries lie in memory as a box: each
+of its dimensions (group, channel, output places; channel, entry along each axis) is a constant stride. So a whole block
 of indices or values is one strided write, and no table of entries is ever made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -186,10 +185,10 @@ def _arange(count: int, step: int, start: int, like: Tensor) -> Tensor:
     return torch.arange(count, dtype=like.dtype, device=like.device) * step + start
 
 
-def _outer_sum(parts: Any, dims: Any, ndim: int) -> Tensor:
+def _outer_sum(parts: Sequence[Tensor], dims: Iterable[int], ndim: int) -> Tensor:
     """Σ of 1-D tensors, each laid along its own dimension."""
     laid = (part.reshape([-1 if dim == at else 1 for at in range(ndim)]) for part, dim in zip(parts, dims, strict=True))
-    return reduce(torch.add, laid)
+    return sum(laid, torch.zeros((), dtype=parts[0].dtype, device=parts[0].device))
 
 
 def _write_ramp(out: Tensor, stride: tuple[int, ...], offset: int) -> None:

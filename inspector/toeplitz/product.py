@@ -20,7 +20,7 @@ class Product(torch.autograd.Function):
     """A·x for x (n_in, k). Backward: Aᴴ·ḡ, again a product, and the gathered gradient of the weight."""
 
     @staticmethod
-    def forward(weight: Tensor, x: Tensor, operator: ConvOperator) -> Tensor:
+    def forward(weight: Tensor, x: Tensor, operator: ConvOperator) -> Tensor:  # noqa: ARG004
         matrix: Tensor = operator.csr() @ x
         return matrix
 

@@ -11,6 +11,8 @@ from inspector.toeplitz.pattern import Pattern, tail_of
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from inspector.toeplitz.grid import Grid
+
 
 class Spread(torch.autograd.Function):
     """Values of all entries from the kernel (G, C_row/G, C_col/G, *taps), and the tail's from (C_row,)."""
@@ -53,8 +55,8 @@ class Collect(torch.autograd.Function):
         for block in pattern.blocks():
             box = block.inflated(shape[1], shape[2]) if blocked else block.entries
             taps = [torch.as_tensor(run.taps).to(values.device) for run in block.runs]
-            grid = torch.meshgrid(taps, indexing="ij")
-            kernel[(..., *grid)] += box.of(values).sum(places)
+            grid = tuple(torch.meshgrid(taps, indexing="ij"))
+            kernel[(slice(None),) * 3 + grid] += box.of(values).sum(places)
             if tail:
                 bias += tail_of(block, values, 0).sum(places)
         return kernel, bias.flatten()
@@ -70,49 +72,60 @@ class Collect(torch.autograd.Function):
 
 
 class Scatter(torch.autograd.Function):
-    """The dense matrix (C_row, C_col, row places, column places) of the kernel (G, C_row/G, C_col/G, taps).
+    """A dense matrix of this shape with the kernel (G, C_row/G, C_col/G, taps) in it.
 
-    ``at`` holds (row place, column place, tap) of every entry of one pair of channels.
+    ``at`` holds (row place, column place, tap) of every entry of one pair of channels; `layouts.places` makes it.
     """
 
     @staticmethod
-    def forward(kernel: Tensor, at: Tensor, places: tuple[int, int]) -> Tensor:
-        groups, height, width = kernel.shape[:3]
-        out = kernel.new_zeros(groups * height, groups * width, *places)
-        for row, taps in enumerate(
-            kernel.flatten(0, 1)
-        ):  # a row of channels at a time: little memory beside the result
-            columns = width * (row // height)
-            out[row, columns : columns + width, at[0], at[1]] = taps[:, at[2]]
-        return out
+    def forward(kernel: Tensor, at: Tensor, shape: tuple[int, int], rows: Grid, columns: Grid) -> Tensor:
+        height, width = kernel.shape[1:3]
+        matrix = kernel.new_zeros(shape)
+        view = _by_channel(matrix, rows, columns)
+        for row, taps in enumerate(kernel.flatten(0, 1)):  # one at a time: little memory beside the result
+            first = width * (row // height)
+            view[row, first : first + width, at[0], at[1]] = taps[:, at[2]]
+        return matrix
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:  # noqa: ARG004
-        kernel, ctx.at, ctx.places = inputs
+        kernel, ctx.at, _, ctx.rows, ctx.columns = inputs
         ctx.shape = kernel.shape
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return Gather.apply(grads[0], ctx.at, ctx.shape), None, None
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return Gather.apply(grads[0], ctx.at, ctx.shape, ctx.rows, ctx.columns), None, None, None, None
 
 
 class Gather(torch.autograd.Function):
-    """The adjoint of `Scatter`: sums over all places of each tap."""
+    """The adjoint of `Scatter`: sums over all entries of each tap."""
 
     @staticmethod
-    def forward(matrix: Tensor, at: Tensor, shape: torch.Size) -> Tensor:
-        _, height, width = shape[:3]
+    def forward(matrix: Tensor, at: Tensor, shape: torch.Size, rows: Grid, columns: Grid) -> Tensor:
+        height, width = shape[1:3]
         kernel = matrix.new_zeros(shape)
-        for row, taps in enumerate(kernel.view(-1, *shape[2:])):
-            columns = width * (row // height)
-            taps.index_add_(1, at[2], matrix[row, columns : columns + width, at[0], at[1]])
+        view = _by_channel(matrix, rows, columns)
+        for row, taps in enumerate(kernel.flatten(0, 1)):
+            first = width * (row // height)
+            taps.index_add_(1, at[2], view[row, first : first + width, at[0], at[1]])
         return kernel
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:  # noqa: ARG004
-        matrix, ctx.at, _ = inputs
-        ctx.places = matrix.shape[2:]
+        matrix, ctx.at, _, ctx.rows, ctx.columns = inputs
+        ctx.shape = matrix.shape
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return Scatter.apply(grads[0], ctx.at, ctx.places), None, None
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return Scatter.apply(grads[0], ctx.at, ctx.shape, ctx.rows, ctx.columns), None, None, None, None
+
+
+def _by_channel(matrix: Tensor, rows: Grid, columns: Grid) -> Tensor:
+    """The matrix seen as (C_row, C_col, row place, column place)."""
+    view = matrix[:, : columns.numel]
+    for dim, grid in ((1, columns), (0, rows)):
+        sizes = (grid.places, grid.channels) if grid.channels_last else (grid.channels, grid.places)
+        view = view.unflatten(dim, sizes)
+    order = [1, 0] if rows.channels_last else [0, 1]
+    order += [3, 2] if columns.channels_last else [2, 3]
+    return view.permute(order[0], order[2], order[1], order[3])
