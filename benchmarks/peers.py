@@ -58,7 +58,10 @@ class Peer(NamedTuple):
 
 def _inspector(model: nn.Module, x: Tensor) -> Figures:
     from inspector.predict import predict
+    from inspector.rules.common import MEMORIES
 
+    for memory in MEMORIES:  # as on the first prediction: nothing is known from the one before
+        memory.cache_clear()
     prediction = predict(model, input_data=x)
     return Figures(prediction.total_macs, prediction.total_params)
 

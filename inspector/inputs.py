@@ -6,7 +6,9 @@ import inspect
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -249,8 +251,22 @@ def _default_dtype(model: nn.Module) -> torch.dtype:
     return torch.float32
 
 
-def _signatures(forward: Any) -> Iterator[inspect.Signature]:
-    # A decorator may add or take arguments, so what it wraps is not the last word.
+_SIGNATURES: WeakKeyDictionary[FunctionType, tuple[inspect.Signature, ...]] = WeakKeyDictionary()
+
+
+def _signatures(model: nn.Module) -> tuple[inspect.Signature, ...]:
+    """Signatures of forward: a decorator may add or take arguments, so what it wraps is not the last word."""
+    forward = model.forward
+    function = getattr(forward, "__func__", None)
+    if type(function) is not FunctionType:
+        return tuple(_readable(forward))
+    found = _SIGNATURES.get(function)
+    if found is None:
+        found = _SIGNATURES[function] = tuple(_readable(forward))
+    return found
+
+
+def _readable(forward: Any) -> Iterator[inspect.Signature]:
     for follow in (True, False):
         try:
             yield inspect.signature(forward, follow_wrapped=follow)
@@ -263,7 +279,7 @@ def _check_arity(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     names: tuple[str, ...] = ()
     signature: inspect.Signature | None = None
     refused: TypeError | None = None
-    for signature in _signatures(model.forward):
+    for signature in _signatures(model):
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         names = names or tuple(name for name, parameter in signature.parameters.items() if parameter.kind in kinds)
         if model._forward_pre_hooks:  # a hook may change the arguments

@@ -129,7 +129,7 @@ class Prediction:
         entries = self._entries
         symbolic = bool(self._symbols)
         for fields in self._calls:
-            call = fields if type(fields) is Call else None  # None: a plain tuple, whose other fields are as usual
+            call = fields if type(fields) is Call else None  # None: a plain tuple, whose other facts are as usual
             bound = fields[3]
             if bound is None and call is None:  # no work: a view, an index
                 pass
@@ -144,8 +144,8 @@ class Prediction:
                 macs += bound.number
             else:
                 elementwise += bound.number
-            if call is not None:
-                for number in call.parameters:
+            if len(fields) > 5:
+                for number in fields[5]:
                     params += entries[number].numel
             sums.append((macs, elementwise, params, unknown))
         return sums
@@ -332,7 +332,7 @@ def _predict(
         lazy_on_meta(model)
         notes.append("lazy modules were materialised on a copy; the model itself is as lazy as before")
         modules = modules_of(model)
-    with preserved(model, values=False), uncompiled():
+    with preserved(model, values=False, modules=[module for _, module in modules]), uncompiled():
         if mode is not None:
             model.train(mode == "train")
         if registered.lazy:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from ctypes import c_int, sizeof, string_at
 from functools import cache
-from itertools import islice
+from itertools import filterfalse, islice
+from operator import itemgetter
 from threading import RLock
 from typing import Any, NamedTuple
 
@@ -28,6 +30,7 @@ _REGISTRIES = (
     *("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"),
     *("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"),
 )
+_registries = itemgetter(*_REGISTRIES)
 #: How many entries of a module's ``__dict__`` are PyTorch's; the class's own attributes follow them.
 _OWN = len(nn.Module().__dict__)
 #: Parameters together larger than this are not copied beforehand.
@@ -35,8 +38,8 @@ _COPIED_BYTES = 2 * 2**30
 
 
 @contextmanager
-def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
-    """Put back, on leaving, what a forward of ``model`` may change.
+def preserved(model: nn.Module, values: bool = True, modules: Iterable[nn.Module] | None = None) -> Iterator[None]:
+    """Put back, on leaving, what a forward of ``model`` may change; ``modules`` are all of its, where they are known.
 
     Always: attributes of every module (mode, hooks, registered tensors and modules, plain attributes and the contents
     of lists and dicts among them), the states of the random generators and the grad mode. With ``values`` also the
@@ -48,23 +51,25 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
     Raises:
         InspectionError: the forward wrote into parameters that were too large to copy beforehand.
     """
-    modules = _modules(model)
-    attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
-    containers: list[Any] = []
+    modules = list(model.modules() if modules is None else modules)
+    attributes = [(state, state.copy()) for state in map(vars, modules)]
+    registries: list[Any] = []
+    for state, _ in attributes:
+        try:
+            registries += _registries(state)
+        except KeyError:  # those of a scripted module are objects of TorchScript, or absent
+            registries += [held for held in map(state.get, _REGISTRIES) if held is not None]
     own: list[Any] = []
     for module in modules:
-        state = module.__dict__
-        attributes.append((state, state.copy()))
-        containers += map(state.get, _REGISTRIES)
         if not _is_pytorchs(module.__class__.__module__):
-            own += islice(state.values(), _OWN, None)
-    # A scripted module's registries are objects of TorchScript, or absent.
-    containers = [item for item in containers if type(item) in _CONTAINERS]
+            own += islice(module.__dict__.values(), _OWN, None)
     held = _held(own)
-    containers += held.containers
     attributes += [(state, state.copy()) for state in held.states]
+    containers = [*registries, *held.containers]
+    if not set(map(type, registries)) <= _CONTAINERS:
+        containers = [item for item in containers if type(item) in _CONTAINERS]
     contents = [(item, item.copy()) for item in containers if item]
-    empty = [item for item in containers if not item]
+    empty = [*filterfalse(None, containers)]
     restore_values = _values(model, modules, held.tensors) if values else None
     restore_generators = _generators()
     grad_mode = torch.is_grad_enabled()
@@ -72,7 +77,11 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
         yield
     finally:
         for container, before in contents:
-            if not _same(container, before):
+            try:  # elements that are the same object are not compared further
+                same = container == before and (len(before) == 1 or type(container) is set or [*container] == [*before])
+            except Exception:  # elements such as tensors refuse to be compared once they are other objects
+                same = False
+            if not same:
                 container.clear()
                 container.extend(before) if type(container) is list else container.update(before)
         for state, before in attributes:
@@ -93,26 +102,6 @@ def preserved(model: nn.Module, values: bool = True) -> Iterator[None]:
 def _is_pytorchs(room: str) -> bool:
     """The module of a layer of ``torch.nn``: its forward keeps nothing in lists of its own."""
     return room.startswith("torch.nn.modules.")
-
-
-def _modules(model: nn.Module) -> list[nn.Module]:
-    """Each module once; several times quicker than ``Module.modules``, which spells out every path."""
-    found = {id(model): model}
-    pending = [model]
-    for module in pending:  # grows while it runs
-        for child in module._modules.values():
-            if child is not None and id(child) not in found:
-                found[id(child)] = child
-                pending.append(child)
-    return pending
-
-
-def _same(container: Any, before: Any) -> bool:
-    try:
-        same: bool = container == before  # elements that are the same object are not compared further
-        return same and (len(before) < 2 or type(container) is set or list(container) == list(before))
-    except Exception:  # elements such as tensors refuse to be compared once they are other objects
-        return False
 
 
 class _Held(NamedTuple):
@@ -228,8 +217,7 @@ def _equal(tensor: Tensor, copy: Tensor) -> bool:
 def _generators() -> Callable[[], None]:
     """A function that puts back the global generators: Python's, NumPy's where loaded, PyTorch's on all devices."""
     python = random.getstate()
-    numpy = sys.modules.get("numpy")
-    numpy_state = numpy.random.get_state() if numpy is not None else None
+    restore_numpy = _numpy_generator()
     cpu = torch.random.get_rng_state()
     devices = [
         (backend, backend.get_rng_state_all())
@@ -240,8 +228,8 @@ def _generators() -> Callable[[], None]:
 
     def restore() -> None:
         random.setstate(python)
-        if numpy is not None:
-            numpy.random.set_state(numpy_state)
+        if restore_numpy is not None:
+            restore_numpy()
         torch.random.set_rng_state(cpu)
         for backend, states in devices:
             backend.set_rng_state_all(states)
@@ -249,3 +237,27 @@ def _generators() -> Callable[[], None]:
             torch.mps.set_rng_state(mps)
 
     return restore
+
+
+def _numpy_generator() -> Callable[[], None] | None:
+    """A function that puts back NumPy's global generator; None where NumPy is not loaded."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return None
+    state = numpy.random.get_state()
+    # Setting a state takes longer than tracing a small model, and hardly any forward draws from NumPy. Where no second
+    # normal number waits beside the state, a draw changes the state's memory.
+    address = numpy.random.get_bit_generator().ctypes.state_address if _untouched_tells(state) else None
+    size = state[1].nbytes if address else 0
+    before = string_at(address, size + sizeof(c_int)) if address else b""
+
+    def restore() -> None:
+        if address is None or string_at(address, size + sizeof(c_int)) != before:
+            numpy.random.set_state(state)
+
+    return restore
+
+
+def _untouched_tells(state: Any) -> bool:
+    """The generator is NumPy's default, whose memory is its key and its position; no number is kept beside it."""
+    return type(state) is tuple and state[0] == "MT19937" and not state[3]

@@ -44,9 +44,11 @@ class RegisteredTensors:
         entries, numbers = self.entries, self.numbers
         places: dict[tuple[int, Any, int], int] = {}
         for path, module in modules:
-            prefix = path + "." if path else ""
             tables: tuple[tuple[dict[str, Any], bool], ...] = ((module._parameters, False), (module._buffers, True))
             for table, buffer in tables:
+                if not table:
+                    continue
+                prefix = path + "." if path else ""
                 for name, tensor in table.items():
                     if tensor is None:
                         continue
@@ -83,15 +85,16 @@ def modules_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
     seen: set[int] = set()
     pending: list[tuple[str, nn.Module]] = [("", model)]
     while pending:
-        path, module = pending.pop()
+        entry = pending.pop()
+        path, module = entry
         if id(module) in seen:
             continue
         seen.add(id(module))
-        found.append((path, module))
+        found.append(entry)
         children = module._modules
         if children:
             prefix = path + "." if path else ""
-            pending.extend((prefix + name, child) for name, child in reversed(children.items()) if child is not None)
+            pending += [(prefix + name, child) for name, child in reversed(children.items()) if child is not None]
     return found
 
 

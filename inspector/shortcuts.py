@@ -1,10 +1,8 @@
 """The one call that a module of ``torch.nn`` makes, said without walking through its forward.
 
 Half the time of a trace would go into PyTorch's own Python between a module's call and its function's. Each entry is
-the
-body of that class's ``forward``; tests hold every one of them against the forward itself. It serves instances of
-exactly
-that class, which nobody hooked or gave another forward.
+the body of that class's ``forward``; tests hold every one of them against the forward itself. It serves instances of
+exactly that class, which nobody hooked or gave another forward.
 """
 
 from __future__ import annotations
@@ -81,8 +79,30 @@ def _gelu(m: Any, x: Tensor) -> TheCall:
     return F.gelu, (x,), {"approximate": m.approximate}
 
 
-def _sigmoid(_: Any, x: Tensor) -> TheCall:
-    return torch.sigmoid, (x,), None
+def _unary(function: Any) -> Shortcut:
+    def shortcut(_: Any, x: Tensor) -> TheCall:
+        return function, (x,), None
+
+    return shortcut
+
+
+def _max_pool(m: Any, x: Tensor) -> TheCall:
+    if m.return_indices:
+        return None
+    return F.max_pool2d, (x, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, False), None
+
+
+def _avg_pool(m: Any, x: Tensor) -> TheCall:
+    options = (m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, m.divisor_override)
+    return F.avg_pool2d, (x, *options), None
+
+
+def _adaptive_avg_pool(m: Any, x: Tensor) -> TheCall:
+    return F.adaptive_avg_pool2d, (x, m.output_size), None
+
+
+def _flatten(m: Any, x: Tensor) -> TheCall:
+    return torch.Tensor.flatten, (x, m.start_dim, m.end_dim), None
 
 
 def _embedding(m: Any, x: Tensor) -> TheCall:
@@ -105,5 +125,10 @@ SHORTCUTS: dict[type[nn.Module], Shortcut] = {
     nn.SiLU: _activation(F.silu),
     nn.Hardswish: _hardswish,
     nn.GELU: _gelu,
-    nn.Sigmoid: _sigmoid,
+    nn.Sigmoid: _unary(torch.sigmoid),
+    nn.Tanh: _unary(torch.tanh),
+    nn.MaxPool2d: _max_pool,
+    nn.AvgPool2d: _avg_pool,
+    nn.AdaptiveAvgPool2d: _adaptive_avg_pool,
+    nn.Flatten: _flatten,
 }

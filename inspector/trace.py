@@ -169,7 +169,16 @@ class Tracer(TorchFunctionMode):
         return self._record(func, rule, args, kwargs, output, formula, output)
 
     def _record(
-        self, func: Any, rule: Any, args: Any, kwargs: Any, output: Any, formula: Any, shown: Any, **facts: Any
+        self,
+        func: Any,
+        rule: Any,
+        args: Any,
+        kwargs: Any,
+        output: Any,
+        formula: Any,
+        shown: Any,
+        parameters: tuple[int, ...] = (),
+        **facts: Any,
     ) -> Any:
         """Append the call, with the parameters it is the first to use, and remember values that are known.
 
@@ -183,17 +192,20 @@ class Tracer(TorchFunctionMode):
             shapes, dtypes = described(shown)
             dtype = dtypes[0] if dtypes else None
             self._last = None
-        used = facts.pop("parameters", ()) or (self._first_uses(args, kwargs) if self._pending else ())
-        if used or facts:
-            params = self._parameters_formula(rule, args, kwargs or {}) if used else None
+        used = parameters or (self._first_uses(args, kwargs) if self._pending else ())
+        params = self._parameters_formula(rule, args, kwargs or {}) if used else None
+        if facts:
             self.calls.append(Call(func, shapes, dtype, formula, self._open[-1], used, params, **facts))
+        elif used:
+            self.calls.append((func, shapes, dtype, formula, self._open[-1], used, params))
         else:
             self.calls.append((func, shapes, dtype, formula, self._open[-1]))
         if func in FRESH and args and not self._symbols and functorch_level() is None:
             args = (stand_in(args[0]), *args[1:])
         first = args[0] if args else None
+        lead = first[0] if type(first) in _NESTS and first else first
         known = self._known
-        if not (self._real or (type(first) is Tensor and id(first) not in known.steps and first.is_meta)):
+        if not (self._real or (type(lead) is Tensor and id(lead) not in known.steps and lead.is_meta)):
             if func not in RANDOM and known.covers(args, kwargs or {}):
                 known.remember(func, args, kwargs or {}, output)
             elif isinstance(first, Tensor) and (output is first or output is None):
@@ -218,7 +230,10 @@ class Tracer(TorchFunctionMode):
             if id(value) in pending:
                 used += (pending.pop(id(value)),)
             elif type(value) in _NESTS and value and type(value[0]) is not int:
-                used += self._first_uses(value, None)
+                if _NESTS.isdisjoint(map(type, value)):
+                    used += tuple([pending.pop(key) for key in map(id, value) if key in pending])
+                else:
+                    used += self._first_uses(value, None)
         return used
 
     def _without_rule(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -410,7 +425,7 @@ class Tracer(TorchFunctionMode):
 _META = torch.device("meta")
 _GIVE_DATA = "Give real data: --input-file data.npz, or input_data=..."
 _NOTHING_RETURNED: tuple[int, tuple[Any, ...], tuple[torch.dtype, ...]] = (0, (), ())
-_NESTS = (tuple, list)
+_NESTS = frozenset((tuple, list))
 
 
 def _itself(tensor: Tensor) -> Tensor:

@@ -37,6 +37,13 @@ CASES: dict[str, tuple[nn.Module, torch.Tensor]] = {
     "Hardswish": (nn.Hardswish(), IMAGE),
     "GELU": (nn.GELU(approximate="tanh"), IMAGE),
     "Sigmoid": (nn.Sigmoid(), IMAGE),
+    "Tanh": (nn.Tanh(), IMAGE),
+    "MaxPool2d": (nn.MaxPool2d(3, stride=2, padding=1, ceil_mode=True), IMAGE),
+    "MaxPool2d dilated": (nn.MaxPool2d((2, 3), dilation=2), IMAGE),
+    "MaxPool2d with indices": (nn.MaxPool2d(2, return_indices=True), IMAGE),
+    "AvgPool2d": (nn.AvgPool2d(3, 1, 1, count_include_pad=False, divisor_override=5), IMAGE),
+    "AdaptiveAvgPool2d": (nn.AdaptiveAvgPool2d((None, 2)), IMAGE),
+    "Flatten": (nn.Flatten(2), IMAGE),
 }
 
 
@@ -67,7 +74,12 @@ def test_the_forward_makes_this_call(name: str) -> None:
     with Heard() as heard, torch.no_grad():
         module(x.clone() if getattr(module, "inplace", False) else x)
     if shortcut is None:  # it does more than one call
-        assert name in {"Conv2d circular", "BatchNorm2d in training", "Embedding renormalizing"}
+        assert name in {
+            "Conv2d circular",
+            "BatchNorm2d in training",
+            "Embedding renormalizing",
+            "MaxPool2d with indices",
+        }
         return
     function, args, kwargs = shortcut
     found = [call for call in heard.calls if call[0] is function]

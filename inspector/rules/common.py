@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Outcome: TypeAlias = "tuple[Any, BoundFormula | None]"
 Rule: TypeAlias = "Callable[..., Outcome]"
 
+_Answer = TypeVar("_Answer")
 META = torch.device("meta")
 ELEMENTWISE = Formula("n", counts="elementwise", source="one operation for each element of the result")
 #: The same number, of the input: what reductions, norms, softmax, losses and pooling read.
@@ -31,6 +32,25 @@ EACH_INPUT = Formula("n", counts="elementwise", source="one operation for each e
 
 class ValuesNeeded(Exception):
     """Raised by a rule whose output's size depends on values; the trace answers with values where it has them."""
+
+
+#: What :func:`remembered` keeps, by function; somebody who times a first prediction empties them.
+MEMORIES: list[Any] = []
+
+
+def remembered(function: Callable[..., _Answer]) -> Callable[..., _Answer]:
+    """A function of sizes that keeps its answers: models repeat their blocks. Symbols cannot be hashed and pass by."""
+    kept = lru_cache(maxsize=4096)(function)
+    MEMORIES.append(kept)
+
+    @wraps(function)
+    def answer(*args: Any) -> _Answer:
+        try:
+            return kept(*args)
+        except TypeError:
+            return function(*args)
+
+    return answer
 
 
 def empty(shape: Sequence[Any], dtype: torch.dtype) -> Tensor:

@@ -12,16 +12,19 @@ import torch.nn.functional as F
 
 from inspector import geometry
 from inspector.errors import ShapeError
-from inspector.formula import BoundFormula, Formula
+from inspector.formula import Formula
 from inspector.layers import CONVOLUTION_MACS as MACS
 from inspector.layers import CONVOLUTION_PARAMS as PARAMS
 from inspector.layers import INPUT, KERNEL, OUTPUT, TRANSPOSED_MACS, TRANSPOSED_PARAMS
-from inspector.rules.common import META, Rule, refuse_dtypes, spread
+from inspector.rules.common import META, Rule, refuse_dtypes, remembered, spread
 from inspector.rules.layout import memory_format
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
+    from inspector.formula import BoundFormula
     from inspector.rules.common import Outcome
 
 #: PyTorch makes a complex convolution of three real ones (Gauss), and its counter counts those.
@@ -41,34 +44,56 @@ def per_axis(value: Any, rank: int) -> tuple[Any, ...]:
     return (value,) * rank
 
 
-def _channels(x: Tensor, weight: Tensor, rank: int, expected: Any) -> Any:
-    """Batch size of ``x``, after its rank and channels are held against the weight; 1 for an unbatched input."""
-    if x.dim() not in (rank + 1, rank + 2):
+def _batch(shape: Any, weight: Any, rank: int, expected: Any) -> Any:
+    """Batch size of the input, after its rank and channels are held against the weight; 1 without a batch axis."""
+    if len(shape) not in (rank + 1, rank + 2):
         raise ShapeError(
-            f"a {rank}-D convolution takes [N, C, {', '.join(INPUT[rank])}] or the same without N, got {list(x.shape)}"
+            f"a {rank}-D convolution takes [N, C, {', '.join(INPUT[rank])}] or the same without N, got {list(shape)}"
         )
-    if x.shape[-rank - 1] != expected:
+    if shape[-rank - 1] != expected:
         raise ShapeError(
-            f"the weight {list(weight.shape)} takes {expected} channels, "
-            f"the input {list(x.shape)} has {x.shape[-rank - 1]}"
+            f"the weight {list(weight)} takes {expected} channels, the input {list(shape)} has {shape[-rank - 1]}"
         )
-    if x.dtype is not weight.dtype:
-        refuse_dtypes(x, weight)
-    return x.shape[0] if x.dim() == rank + 2 else 1
+    return shape[0] if len(shape) == rank + 2 else 1
 
 
-def _result(x: Tensor, weight: Tensor, rank: int, channels: Any, sizes: list[Any]) -> Any:
-    """The output's shape; a tensor where it is stored with channels last, as the input or the weight is."""
+def _shape(shape: Any, rank: int, channels: Any, sizes: Sequence[Any]) -> tuple[Any, ...]:
     for size in sizes:
         if size <= 0:
-            raise ShapeError(f"the kernel is larger than the padded input {list(x.shape)}: the output would be {sizes}")
-    shape = (*x.shape[: -rank - 1], channels, *sizes)
-    if rank == 1 or (x.is_contiguous() and weight.is_contiguous()) or x.dim() == rank + 1:
+            raise ShapeError(f"the kernel is larger than the padded input {list(shape)}: the output would be {sizes}")
+    return (*shape[: -rank - 1], channels, *sizes)
+
+
+def _stored(x: Tensor, weight: Tensor, shape: tuple[Any, ...]) -> Any:
+    """The output's shape; a tensor where it is stored with channels last, as the input or the weight is."""
+    if x.dtype is not weight.dtype:
+        refuse_dtypes(x, weight)
+    if (x.is_contiguous() and weight.is_contiguous()) or len(shape) != weight.dim() or len(shape) == 3:
         return shape
     stored = memory_format(x)
     if stored is torch.contiguous_format:
         stored = memory_format(weight)
     return torch.empty(shape, dtype=x.dtype, device=META, memory_format=stored)
+
+
+@remembered
+def _convolved(
+    shape: Any, weight: Any, stride: Any, padding: Any, dilation: Any, groups: int, of_complex: bool
+) -> tuple[tuple[Any, ...], BoundFormula]:
+    C_out, depth, *kernel = weight
+    rank = len(kernel)
+    C_in = depth * groups
+    N = _batch(shape, weight, rank, C_in)
+    stride, dilation = per_axis(stride, rank), per_axis(dilation, rank)
+    if type(padding) is str:
+        same = padding == "same"
+        padding = [sum(geometry.same_padding(k, d)) if same else 0 for k, d in zip(kernel, dilation, strict=True)]
+    else:
+        padding = [2 * p for p in per_axis(padding, rank)]
+    sizes = [*map(geometry.output_size, shape[-rank:], kernel, stride, padding, dilation)]
+    sides = zip(KERNEL[rank] + OUTPUT[rank], kernel + sizes, strict=True)
+    formula = (COMPLEX_MACS if of_complex else MACS)[rank](N=N, C_out=C_out, C_in=C_in, G=groups, **dict(sides))
+    return _shape(shape, rank, C_out, sizes), formula
 
 
 def convolution(
@@ -81,28 +106,39 @@ def convolution(
     groups: int = 1,
 ) -> Outcome:
     """F.conv1d, conv2d, conv3d: input (N, C_in, *size) and weight (C_out, C_in/G, *kernel) give (N, C_out, *out)."""
-    C_out, depth, *kernel = weight.shape
+    shape, formula = _convolved(input.shape, weight.shape, stride, padding, dilation, groups, input.is_complex())
+    return _stored(input, weight, shape), formula
+
+
+@remembered
+def _spread_out(
+    shape: Any,
+    weight: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
+    of_complex: bool,
+) -> tuple[tuple[Any, ...], BoundFormula]:
+    C_in, depth, *kernel = weight
     rank = len(kernel)
-    C_in = depth * groups
-    N = _channels(input, weight, rank, C_in)
-    shape = input.shape[-rank:]
-    stride, dilation = per_axis(stride, rank), per_axis(dilation, rank)
-    values = {"N": N, "C_out": C_out, "C_in": C_in, "G": groups}
-    sizes = []
-    if type(padding) is str:
-        same = padding == "same"
-        padding = [sum(geometry.same_padding(k, d)) if same else 0 for k, d in zip(kernel, dilation, strict=True)]
-    else:
-        padding = [2 * p for p in per_axis(padding, rank)]
-    for axis in range(rank):
-        taps = kernel[axis]
-        size = geometry.output_size(shape[axis], taps, stride[axis], padding[axis], dilation[axis])
-        values[KERNEL[rank][axis]] = taps
-        values[OUTPUT[rank][axis]] = size
-        sizes.append(size)
-    return _result(input, weight, rank, C_out, sizes), BoundFormula(
-        (COMPLEX_MACS if input.is_complex() else MACS)[rank], values
+    N = _batch(shape, weight, rank, C_in)
+    inputs = [*shape[-rank:]]
+    sizes = [
+        geometry.transposed_output_size(i, k, s, 2 * p, o, d)
+        for i, k, s, p, o, d in zip(
+            inputs,
+            kernel,
+            *(per_axis(value, rank) for value in (stride, padding, output_padding, dilation)),
+            strict=True,
+        )
+    ]
+    sides = zip(KERNEL[rank] + INPUT[rank], kernel + inputs, strict=True)
+    formula = (COMPLEX_TRANSPOSED_MACS if of_complex else TRANSPOSED_MACS)[rank](
+        N=N, C_in=C_in, C_out=depth * groups, G=groups, **dict(sides)
     )
+    return _shape(shape, rank, depth * groups, sizes), formula
 
 
 def transposed_convolution(
@@ -116,43 +152,23 @@ def transposed_convolution(
     dilation: Any = 1,
 ) -> Outcome:
     """F.conv_transpose1d/2d/3d: input (N, C_in, *size) and weight (C_in, C_out/G, *kernel) give (N, C_out, *out)."""
-    C_in, depth, *kernel = weight.shape
-    rank = len(kernel)
-    N = _channels(input, weight, rank, C_in)
-    inputs = list(input.shape[-rank:])
-    sizes = [
-        geometry.transposed_output_size(i, k, s, 2 * p, o, d)
-        for i, k, s, p, o, d in zip(
-            inputs,
-            kernel,
-            *(per_axis(value, rank) for value in (stride, padding, output_padding, dilation)),
-            strict=True,
-        )
-    ]
-    formula = (COMPLEX_TRANSPOSED_MACS if input.is_complex() else TRANSPOSED_MACS)[rank](
-        N=N,
-        C_in=C_in,
-        C_out=depth * groups,
-        G=groups,
-        **dict(zip(KERNEL[rank] + INPUT[rank], kernel + inputs, strict=True)),
-    )
-    return _result(input, weight, rank, depth * groups, sizes), formula
+    options = (stride, padding, output_padding, groups, dilation)
+    shape, formula = _spread_out(input.shape, weight.shape, *options, input.is_complex())
+    return _stored(input, weight, shape), formula
+
+
+@remembered
+def _params(weight: Any, groups: int, b: int) -> BoundFormula:
+    C_out, depth, *kernel = weight
+    sides = zip(KERNEL[len(kernel)], kernel, strict=True)
+    return PARAMS[len(kernel)](C_out=C_out, C_in=depth * groups, G=groups, b=b, **dict(sides))
 
 
 def convolution_params(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, groups: int = 1, **kwargs: Any
 ) -> BoundFormula:
     """Each of C_out filters has one weight for each tap of its C_in/G channels, and a bias."""
-    C_out, depth, *kernel = weight.shape
-    groups = args[3] if len(args) > 3 else groups
-    rank = len(kernel)
-    return PARAMS[rank](
-        C_out=C_out,
-        C_in=depth * groups,
-        G=groups,
-        b=int(bias is not None),
-        **dict(zip(KERNEL[rank], kernel, strict=True)),
-    )
+    return _params(weight.shape, args[3] if len(args) > 3 else groups, int(bias is not None))
 
 
 def transposed_convolution_params(
@@ -161,14 +177,9 @@ def transposed_convolution_params(
     """The weight of the forward convolution that it transposes, and a bias for each output channel."""
     C_in, depth, *kernel = weight.shape
     groups = args[3] if len(args) > 3 else groups
-    rank = len(kernel)
-    return TRANSPOSED_PARAMS[rank](
-        C_in=C_in,
-        C_out=depth * groups,
-        G=groups,
-        b=int(bias is not None),
-        **dict(zip(KERNEL[rank], kernel, strict=True)),
-    )
+    sides = zip(KERNEL[len(kernel)], kernel, strict=True)
+    b = int(bias is not None)
+    return TRANSPOSED_PARAMS[len(kernel)](C_in=C_in, C_out=depth * groups, G=groups, b=b, **dict(sides))
 
 
 def any_convolution(

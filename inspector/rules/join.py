@@ -42,37 +42,39 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Outcome:
     if not tensors:
         raise ShapeError("cat takes at least one tensor")
     dtype = tensors[0].dtype
-    first: Any = None
     for tensor in tensors:
         if tensor.dtype is not dtype:
             dtype = torch.promote_types(dtype, tensor.dtype)
-        if first is None and (tensor.dim() != 1 or tensor.shape[0] != 0):
-            first = tensor.shape
-    if first is None:  # nothing but empty vectors
-        return empty((0,), dtype), None
-    shape = list(first)
-    rank = len(shape)
+    shapes = [tensor.shape for tensor in tensors]
+    if 1 in map(len, shapes):  # an empty vector joins anything
+        shapes = [size for size in shapes if len(size) != 1 or size[0] != 0]
+        if not shapes:
+            return empty((0,), dtype), None
+    first = shapes[0]
+    rank = len(first)
     if not rank:
         raise ShapeError("cat takes tensors with at least one axis")
     axis = axis_of(dim, rank)
+    before, after = first[:axis], first[axis + 1 :]
     total: Any = 0
-    for tensor in tensors:
-        other = tensor.shape
-        if len(other) != rank:
-            if len(other) == 1 and other[0] == 0:
-                continue  # an empty vector joins anything
-            raise ShapeError(f"cat takes tensors with the same number of axes, got {shape} and {list(other)}")
-        for place, size in enumerate(other):
-            if place != axis and size != shape[place]:
-                told = f"{shape} and {list(other)} differ at axis {place}, {shape[place]} against {size}"
-                raise ShapeError(f"cat along axis {dim}: {told}")
+    for other in shapes:
+        if other[:axis] != before or other[axis + 1 :] != after:
+            raise ShapeError(_misfit(first, other, axis, dim))
         total = total + other[axis]
-    shape[axis] = total
-    if rank in (4, 5):
+    shape = (*before, total, *after)
+    if rank in (4, 5) and not all(map(Tensor.is_contiguous, tensors)):
         formats = {memory_format(tensor) for tensor in tensors}
         if len(formats) == 1:
             return torch.empty(shape, dtype=dtype, device=META, memory_format=formats.pop()), None
     return torch.empty(shape, dtype=dtype, device=META), None
+
+
+def _misfit(first: Sequence[Any], other: Sequence[Any], axis: int, dim: int) -> str:
+    if len(first) != len(other):
+        return f"cat takes tensors with the same number of axes, got {list(first)} and {list(other)}"
+    place = next(p for p in range(len(first)) if p != axis and other[p] != first[p])
+    told = f"{list(first)} and {list(other)} differ at axis {place}, {first[place]} against {other[place]}"
+    return f"cat along axis {dim}: {told}"
 
 
 @numpy_names

@@ -13,7 +13,7 @@ import torch
 from inspector.errors import ShapeError
 from inspector.formula import Formula
 from inspector.layers import LINEAR_MACS, LINEAR_PARAMS
-from inspector.rules.common import ELEMENTWISE, Rule, broadcast, empty, product, refuse_dtypes, spread
+from inspector.rules.common import ELEMENTWISE, Rule, broadcast, empty, product, refuse_dtypes, remembered, spread
 from inspector.rules.common import result as combined
 
 if TYPE_CHECKING:
@@ -30,23 +30,28 @@ BILINEAR_MACS = Formula(
 BILINEAR_PARAMS = Formula("F_out*(F_1*F_2 + b)", counts="params", source="torch.nn.Bilinear")
 
 
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Outcome:
-    """F.linear: (*, F_in) by a weight (F_out, F_in) gives (*, F_out)."""
-    shape = input.shape
-    if weight.dim() == 1:  # one output feature without its axis: a vector product
-        F_in, F_out = weight.shape[0], 1
+@remembered
+def _linear(shape: Any, weight: Any) -> tuple[Any, BoundFormula]:
+    if len(weight) == 1:  # one output feature without its axis: a vector product
+        F_in, F_out = weight[0], 1
         result: Any = shape[:-1]
     else:
-        F_out, F_in = weight.shape
+        F_out, F_in = weight
         result = (*shape[:-1], F_out)
     if not shape or shape[-1] != F_in:
         raise ShapeError(
-            f"the weight {list(weight.shape)} takes {F_in} features, "
+            f"the weight {list(weight)} takes {F_in} features, "
             f"the input {list(shape)} has {shape[-1] if shape else 'none'}"
         )
+    return result, LINEAR_MACS(N=product(shape[:-1]), F_in=F_in, F_out=F_out)
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Outcome:
+    """F.linear: (*, F_in) by a weight (F_out, F_in) gives (*, F_out)."""
+    outcome = _linear(input.shape, weight.shape)
     if input.dtype is not weight.dtype:
         refuse_dtypes(input, weight)
-    return result, LINEAR_MACS(N=product(shape[:-1]), F_in=F_in, F_out=F_out)
+    return outcome
 
 
 def linear_params(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> BoundFormula:
