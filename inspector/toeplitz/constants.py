@@ -187,8 +187,8 @@ def _avg_pool(module: Any, x: Tensor, axis: int) -> Tensor:
     divisor = getattr(module, "divisor_override", None)
     if divisor is None:
         return pooled
-    sums = F.avg_pool1d(x, kernel, stride, padding, module.ceil_mode, True) * kernel
-    return sums / float(divisor if axis == 0 else 1)
+    sums: Tensor = F.avg_pool1d(x, kernel, stride, padding, module.ceil_mode, True) * kernel
+    return sums / divisor if axis == 0 else sums
 
 
 def _adaptive_avg_pool(module: Any, x: Tensor, axis: int) -> Tensor:
