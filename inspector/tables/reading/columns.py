@@ -43,7 +43,7 @@ _HEADINGS: Final = {
     "level": "level",
     "function": "function",
     "mult_adds": "multadds multadd macs mac madds madd macsnum",
-    "flops": "flops flop ops operations shareofmacs",
+    "flops": "flops flop ops operations",
     "trainable": "trainable",
     "#1x1": "1x1",
     "#3x3_reduce": "3x3reduce",
@@ -57,6 +57,11 @@ _HEADINGS: Final = {
     "heads": "heads numheads attentionheads",
 }
 _FIELD: Final = {heading: field for field, headings in _HEADINGS.items() for heading in headings.split()}
+# Columns with words about a layer that are no layers themselves.
+_REMARKS: Final = frozenset(
+    "formula formulaoftheparameters formulaofthemacs paramsformula macsformula share shareofmacs shareofparams notes note "
+    "comment comments remarks source call dtype paramspercent calculation derivation mode".split()
+)
 # Columns that say that a table is one of layers.
 TELLING: Final = frozenset({"layer", "name", "type", "output", "input", "params", "kernel", "channels", "stride"})
 
@@ -78,10 +83,15 @@ def field_of(heading: str) -> str:
 
 
 def fields_of(headings: Sequence[str]) -> list[str]:
-    """Fields of a row of headings; a heading that we do not know stays as ``?heading``, a second of one field too."""
+    """Fields of a row of headings; a heading that we do not know stays as ``?heading``, a second of one field too;
+    remarks as ``!heading``.
+    """
     fields: list[str] = []
     for heading in headings:
         field = field_of(heading)
+        if not field and re.sub(r"[^a-z0-9]", "", heading.lower()) in _REMARKS:
+            fields.append(f"!{heading.strip()}")
+            continue
         fields.append(field if field and field not in fields else f"?{heading.strip()}")
     if "layers" not in fields and "hidden" in fields and "layer" in fields:  # variants of a transformer, one a row
         fields[fields.index("layer")] = "layers"

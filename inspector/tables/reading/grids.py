@@ -119,7 +119,7 @@ def _choose(fields: list[str], body: Sequence[tuple[int, list[str]]], column: st
     """Make the column of the wanted network the ``type`` column; what its empty cells share stands to their left."""
     variants = [index for index, field in enumerate(fields) if field.startswith("?") and _holds_layers(body, index)]
     if column is not None:
-        wanted = [index for index, field in enumerate(fields) if _same(field.lstrip("?"), column)]
+        wanted = [index for index, field in enumerate(fields) if _same(field.lstrip("?!"), column)]
         if not wanted:
             raise InspectionError(f"no column {column!r} in the table; it has {_listed(fields)}")
         chosen = wanted[0]
@@ -152,7 +152,7 @@ def _holds_layers(body: Sequence[tuple[int, list[str]]], index: int) -> bool:
 
 
 def _listed(fields: Sequence[str]) -> str:
-    return ", ".join(repr(field.lstrip("?")) for field in fields if field)
+    return ", ".join(repr(field.lstrip("?!")) for field in fields if field)
 
 
 def _record(line: int, cells: Sequence[str], fields: Sequence[str]) -> Record:

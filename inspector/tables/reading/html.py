@@ -38,8 +38,8 @@ class _Tables(HTMLParser):
             if self._depth == 1:
                 self.grids.append(Grid(first_line=self.getpos()[0]))
                 self._below = {}
-        elif tag in ("br", "p", "div", "li", "pre", "tr") and self._cell is None:
-            self.text.append("\n")
+        elif tag in ("br", "p", "div", "li", "pre", "tr", "dt", "dd") and self._cell is None:
+            self.text.append(": " if tag == "dd" else "\n")
         if self._depth > 1:
             return
         if tag == "tr":
@@ -77,7 +77,9 @@ class _Tables(HTMLParser):
     def _end_cell(self) -> None:
         if self._cell is None or self._row is None:
             return
-        text = "".join(self._cell).strip("\n\r\t ")
+        text = "".join(self._cell).strip("\n\r\t")
+        if "├" not in text and "└" not in text:  # there the spaces before belong to the tree
+            text = text.strip(" \n")
         rows, columns = self._span
         self._fill_from_above()
         for _ in range(columns):

@@ -16,6 +16,8 @@ _DELIMITER = re.compile(
     r"[ \t>]{0,40}\|?[ \t]{0,40}:?-{1,400}:?[ \t]{0,40}(?:\|[ \t]{0,400}:?-{1,400}:?[ \t]{0,400}){0,250}\|?[ \t]*"
 )
 
+_LEVEL = re.compile(r"[ \t|]{0,40}(\u2003{1,200})")
+
 
 def has_markdown(lines: Sequence[str]) -> bool:
     """Whether a delimiter row such as ``|---|:--:|`` stands below a line with bars."""
@@ -31,6 +33,7 @@ def read_markdown(text: str) -> list[Grid]:
 
     grids: list[Grid] = []
     tokens = MarkdownIt("commonmark", {"maxNesting": 20}).enable("table").parse(text)
+    lines = text.split("\n")
     line = 0
     for token in tokens:
         if token.type == "table_open":
@@ -42,7 +45,8 @@ def read_markdown(text: str) -> list[Grid]:
             check_rows(len(grids[-1].rows))
         elif token.type == "inline" and grids and grids[-1].rows and token.level >= 3:
             cells = grids[-1].rows[-1][1]
-            cells.append(_plain(token.children or []))
+            level = _LEVEL.match(lines[line]) if not cells else None  # the parser trims it
+            cells.append((level[1] if level else "") + _plain(token.children or []))
             check_columns(len(cells), line + 1)
     return grids
 

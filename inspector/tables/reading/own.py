@@ -9,7 +9,7 @@ from inspector.tables.reading.columns import field_of
 from inspector.tables.reading.limits import check_cell, check_rows
 from inspector.tables.reading.lines import is_rule, tree_prefix
 from inspector.tables.reading.sheet import Record, Sheet
-from inspector.tables.reading.totals import read_total
+from inspector.tables.reading.totals import input_of, read_total
 from inspector.tables.records import UnreadLine
 
 _STEP = 3  # "│  "
@@ -32,6 +32,7 @@ def read_own(lines: Sequence[str], header: int) -> Sheet:
         if is_rule(line.strip()):
             closed = True
         elif closed:
+            sheet.input = sheet.input or input_of(line)
             if line.strip() and not read_total(line, sheet.totals):
                 sheet.outside.append(UnreadLine(number, line, "stands after the table"))
         elif line.strip():

@@ -17,7 +17,7 @@ from inspector.tables.reading.plain import gapped, read_plain
 from inspector.tables.reading.sheet import Sheet
 from inspector.tables.reading.structured import has_json, read_json
 from inspector.tables.reading.table import table_of
-from inspector.tables.reading.totals import read_total
+from inspector.tables.reading.totals import input_of, read_total
 from inspector.tables.records import UnreadLine
 
 if TYPE_CHECKING:
@@ -159,7 +159,13 @@ def _best(grids: Sequence[Grid], form: str, column: str | None, lines: Sequence[
     for other in grids:
         if other is not grid:
             sheet.outside.append(UnreadLine(other.first_line, "", "another table begins here; it was not read"))
-    for number, line in enumerate(lines, 1) if form != "html" else ():
+    if form == "html":  # its words stand in no lines of their own
+        for line in lines:
+            read_total(line, sheet.totals)
+            sheet.input = sheet.input or input_of(line)
+        lines = ()
+    for number, line in enumerate(lines, 1):
+        sheet.input = sheet.input or input_of(line)
         beside = not grid.first_line <= number <= grid.last_line or form == "text"
         if (
             beside

@@ -209,7 +209,7 @@ def _stated(cells: dict[str, str]) -> dict[str, object]:
         elif column == "reused":
             stated["reused"] = cell
         else:
-            other[column.lstrip("?")] = cell
+            other[column.lstrip("?!")] = cell
     if branches:
         stated["branches"] = branches
     if other:

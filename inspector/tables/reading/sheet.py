@@ -30,6 +30,7 @@ class Sheet:
         unread: lines inside the table of which no row can be made.
         outside: lines before and after it.
         totals: ``total_params``, ``trainable_params``, ``total_mult_adds``, as printed.
+        input: the shape of the input where a line beside the table prints it.
     """
 
     format: str
@@ -37,6 +38,7 @@ class Sheet:
     unread: list[UnreadLine] = field(default_factory=list)
     outside: list[UnreadLine] = field(default_factory=list)
     totals: dict[str, int] = field(default_factory=dict)
+    input: str = ""
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 from inspector.errors import InspectionError
 from inspector.tables.reading.limits import HostileTable, check_rows
 from inspector.tables.reading.sheet import Grid, Record, Sheet
+from inspector.tables.reading.totals import input_of
 
 
 def has_json(text: str) -> bool:
@@ -62,7 +63,9 @@ def _document(data: Mapping[str, Any]) -> Sheet:
     modules, rows = data["modules"], data["rows"]
     check_rows(len(modules) + len(rows))
     parents = {module["parent"] for module in modules}
-    events: list[tuple[tuple[int, int, int], int, int | None]] = [((module["rows"][0], 0, index), index, None) for index, module in enumerate(modules)]
+    events: list[tuple[tuple[int, int, int], int, int | None]] = [
+        ((module["rows"][0], 0, index), index, None) for index, module in enumerate(modules)
+    ]
     events += [((index, 1, 0), row["module"], index) for index, row in enumerate(rows) if row["module"] in parents]
     seen: set[str] = set()
     for number, (_, index, call) in enumerate(sorted(events, key=lambda event: event[0]), 1):
@@ -80,6 +83,7 @@ def _document(data: Mapping[str, Any]) -> Sheet:
             cells = {"name": name, "cls": row["kind"], "params": str(row["params"])}
         cells["output"] = str(shapes[0]) if len(shapes) == 1 else str(shapes) if shapes else ""
         sheet.records.append(Record(number, f"{name} {cells['output']}", cells, module["depth"] + depth))
+    sheet.input = input_of(f"input {data['input'][0]}") if data.get("input") else ""
     sheet.totals = {
         name: data["totals"][name] for name in ("total_params", "trainable_params") if name in data["totals"]
     }

@@ -10,7 +10,7 @@ from inspector.tables.reading.kinds import axes
 from inspector.tables.reading.layout import Layout, layout_of
 from inspector.tables.reading.limits import check_rows
 from inspector.tables.reading.rows import Draft, Unreadable, drafts_of
-from inspector.tables.reading.shapes import PrintedShape
+from inspector.tables.reading.shapes import PrintedShape, shape_of
 from inspector.tables.reading.sheet import Record, Sheet
 from inspector.tables.records import PrintedRow, Sizes, Table, UnreadLine
 
@@ -37,14 +37,10 @@ def table_of(sheet: Sheet, source: str = "") -> Table:
         unread = [line for line in unread if first < line.line < last or _has_shape(line)]
     shapes = [draft.output for draft in drafts if draft.output is not None]
     batches = {shape.sizes[0] for shape in shapes if shape.form == "list" and len(shape.sizes) > 1}
-    inputs = [row for row in rows if row.kind == "input" and row.output_shape is not None]
-    first_input = (
-        inputs[0].output_shape if inputs else next((row.input_shape for row in rows[:3] if row.input_shape), None)
-    )
     return Table(
         rows=tuple(rows),
         format=sheet.format,
-        input_shape=first_input,
+        input_shape=_input_of(rows, layout, sheet),
         total_params=sheet.totals.get("total_params"),
         trainable_params=sheet.totals.get("trainable_params"),
         total_mult_adds=sheet.totals.get("total_mult_adds"),
@@ -54,6 +50,18 @@ def table_of(sheet: Sheet, source: str = "") -> Table:
         outside=tuple(sorted(outside, key=lambda line: line.line)),
         source=source,
     )
+
+
+def _input_of(rows: Sequence[PrintedRow], layout: Layout, sheet: Sheet) -> Sizes | None:
+    """The network's input: its own row, a column of what goes in, or a line beside the table."""
+    for row in rows:
+        if row.kind == "input" and row.output_shape is not None:
+            return row.output_shape
+    for row in rows[:3]:
+        if row.input_shape is not None:
+            return row.input_shape
+    beside = shape_of(sheet.input)
+    return replace(layout, batch=True).resolved(beside)[0] if beside is not None else None
 
 
 def _has_shape(line: UnreadLine) -> bool:

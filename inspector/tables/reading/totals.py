@@ -16,6 +16,15 @@ _NUMBER = re.compile(r"\d{1,3}(?:[, ]\d{3}){1,5}(?!\d)|\d{1,18}")
 _UNITS: Final = (("giga", 10**9), ("mega", 10**6), ("tera", 10**12), ("(g)", 10**9), ("(m)", 10**6))
 
 
+_INPUT = re.compile(r"[\W_]{0,8}input\b[^\[]{0,80}(\[[\d, ]{1,80}\])", re.IGNORECASE)
+
+
+def input_of(line: str) -> str:
+    """The shape in a footer's ``Input  image: [1, 1, 32, 32] float32``; ``""`` where the line is none."""
+    match = _INPUT.match(line[:400].replace("\\", ""))
+    return match[1] if match else ""
+
+
 def read_total(line: str, totals: dict[str, int]) -> bool:
     """Whether the line belongs to a table's footer; an exact count of parameters in it goes into ``totals``.
 
@@ -23,7 +32,7 @@ def read_total(line: str, totals: dict[str, int]) -> bool:
     >>> read_total("Total params: 61,706 (241.04 KB)", totals), totals
     (True, {'total_params': 61706})
     """
-    match = _LINE.match(line)
+    match = _LINE.match(line.replace("**", "")[:400])
     if match is None or not re.match(r"[~≈]?\s?[\d\[]|float|\w+: \[", match[3]):
         return False
     word, about = match[1].lower(), match[2].lower()
