@@ -66,11 +66,11 @@ _OPTIONS = (
 )
 
 
-def asks(command: _F) -> _F:
-    """Give a command the common options; an InspectionError becomes exit code 2 and one message on standard error."""
+def guarded(command: _F) -> _F:
+    """An InspectionError of a command becomes exit code 2 and one message on standard error."""
 
     @functools.wraps(command)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
+    def runs(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
         except InspectionError as error:
@@ -81,9 +81,15 @@ def asks(command: _F) -> _F:
             screen.complain(f"error: a fault of inspector itself, please report it: {told}")
         sys.exit(2)  # 1 would say that something differs
 
+    return runs  # type: ignore[return-value]  # functools.wraps keeps the signature that click reads
+
+
+def asks(command: _F) -> _F:
+    """Give a command the common options, and guard it."""
+    asking = guarded(command)
     for option in reversed(_OPTIONS):
-        guarded = option(guarded)
-    return guarded  # type: ignore[return-value]  # functools.wraps keeps the signature that click reads
+        asking = option(asking)
+    return asking
 
 
 @dataclass(frozen=True)
