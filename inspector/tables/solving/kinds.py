@@ -1,0 +1,145 @@
+"""The one visible table of solvers, kind → solver, and how a problem is put to them tier by tier."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from inspector.tables.solving import layout, ranking, weights, windows
+from inspector.tables.solving.families import Family, Solutions
+from inspector.tables.solving.problem import TIERS, WIDE, Problem, Solver, Tier, Unsolvable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from inspector.tables.records import PrintedRow
+
+
+def as_printed(problem: Problem) -> Iterator[Family]:
+    """A row of which no equation is known: its shape and count are taken as printed."""
+    yield Family((), problem.row.params or 0)
+
+
+SOLVERS: Final[dict[str, Solver]] = {
+    "conv": windows.convolution,
+    "conv_transpose": windows.convolution,
+    "max_pool": windows.pool,
+    "avg_pool": windows.pool,
+    "lp_pool": windows.pool,
+    "adaptive_max_pool": layout.adaptive,
+    "adaptive_avg_pool": layout.adaptive,
+    "global_max_pool": layout.adaptive,
+    "global_avg_pool": layout.adaptive,
+    "linear": weights.linear,
+    "embedding": weights.embedding,
+    "attention": weights.attention,
+    "batch_norm": weights.normalization,
+    "instance_norm": weights.normalization,
+    "group_norm": weights.group_norm,
+    "layer_norm": weights.layer_norm,
+    "rms_norm": weights.layer_norm,
+    "prelu": weights.prelu,
+    "activation": layout.keeps,
+    "softmax": layout.keeps,
+    "dropout": layout.keeps,
+    "identity": layout.keeps,
+    "local_response_norm": layout.keeps,
+    "add": layout.joined,
+    "multiply": layout.joined,
+    "concat": layout.concat,
+    "flatten": layout.flatten,
+    "reshape": layout.reshape,
+    "upsample": layout.upsample,
+    "pad": layout.resized,
+    "crop": layout.resized,
+    "pixel_shuffle": layout.pixel_shuffle,
+}
+#: Kinds whose output has the shape of their input, whatever it is.
+KEEPING: Final = frozenset(kind for kind, solver in SOLVERS.items() if solver is layout.keeps) | {
+    "batch_norm",
+    "instance_norm",
+    "group_norm",
+    "layer_norm",
+    "rms_norm",
+    "prelu",
+    "attention",
+}
+WINDOWS: Final = frozenset({"conv", "conv_transpose", "max_pool", "avg_pool", "lp_pool"})
+#: Kinds that a table counts, and whose once-given constraints are meant: "every convolution has stride 1, padding 0".
+CONVOLUTIONS: Final = frozenset({"conv", "conv_transpose"})
+
+
+def solutions(problem: Problem, *, strict: bool = False) -> Solutions:
+    """All solutions of the row in the first tier that has one with equal axes, else in the first that has any.
+
+    Args:
+        problem: the row and the shapes around it.
+        strict: neither the last tier nor unequal axes that nothing asks for: a likelier input may explain the row.
+
+    Raises:
+        Unsolvable: there is none within the bounds.
+    """
+    tiers = tiers_of(problem)[: -1 if strict and not problem.bounds.wide else None]
+    unequal: Solutions | None = None
+    first: Unsolvable | None = None
+    for tier in tiers:
+        try:
+            found = _in_tier(replace(problem, tier=tier))
+        except Unsolvable as error:
+            first = first or error
+            continue
+        if min(ways.cost for ways in found.values.values()) < ranking.UNEQUAL:
+            return found
+        unequal = unequal or found
+        if _asks_for_unequal(problem):
+            return found
+    if unequal is not None and not strict:
+        return unequal
+    raise first or Unsolvable("", "no solution with equal axes")
+
+
+def tiers_of(problem: Problem) -> tuple[Tier, ...]:
+    """The tiers to go through: a printed count decides the bias, so that both are searched from the start."""
+    if problem.bounds.wide:
+        return (WIDE,)
+    counted = problem.row.params is not None or "params_about" in problem.row.stated or problem.tier.bias
+    return TIERS[1:] if counted else TIERS
+
+
+def _in_tier(problem: Problem) -> Solutions:
+    found = Solutions(SOLVERS.get(problem.row.kind, as_printed)(problem))
+    met = [value for value in found.values if fits_print(problem.row, problem.input, value)]
+    if not met:
+        raise Unsolvable(_counts(problem, found), "no such count")
+    return found.with_params(met)
+
+
+def moving_statistics(row: PrintedRow, channels: int) -> int:
+    """What Keras counts beside the parameters: the moving mean and variance of batch normalization."""
+    return 2 * channels if row.cls.startswith("BatchNormalization") else 0
+
+
+def fits_print(row: PrintedRow, size: tuple[int, ...], params: int) -> bool:
+    """Whether the printed count, exact or rounded, is this one."""
+    about = row.stated.get("params_about")
+    if isinstance(about, tuple) and len(about) == 2:
+        return bool(about[0] <= params <= about[1])
+    if row.params is None:
+        return True
+    return row.params == params + moving_statistics(row, size[0] if size else 0)
+
+
+def _counts(problem: Problem, found: Solutions) -> str:
+    if not found.values:
+        return f"{problem.row.params} parameters"
+    printed = problem.row.params or 0
+    near = min(found.values, key=lambda value: (abs(value - printed), found.values[value].cost))
+    return f"{printed} parameters ≠ {near}, the nearest count that the shapes allow"
+
+
+def _asks_for_unequal(problem: Problem) -> bool:
+    asked = problem.asked
+    return any(
+        isinstance(values, tuple) and len(set(values)) > 1
+        for values in (asked.kernel, asked.stride, asked.padding, asked.dilation)
+    )

@@ -1,0 +1,84 @@
+"""The smallest change to one printed number that would solve a contradiction.
+
+Tried are the numbers of the row itself, of the row that feeds it and the network's input, each with every value up to
+64 away and with the numbers of its neighbours; a change counts where the row, the row before and the rows after it
+then have solutions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from inspector.tables.solving.contradiction import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from inspector.tables.records import PrintedRow, Sizes
+
+#: How far from the printed number values are tried.
+FARTHEST: Final = 64
+_BEFORE, _AFTER = 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The rows around a contradiction and the shape that comes into them."""
+
+    size: Sizes
+    rows: tuple[PrintedRow, ...]
+    failing: int
+    begins: bool  # ``size`` is the network's input
+
+
+def smallest_changes(
+    window: Window, cost_of: Callable[[Sizes, Sequence[PrintedRow]], int | None]
+) -> tuple[Change, ...]:
+    """The smallest changes that help, at most three, the one that leaves the most usual layers first.
+
+    Args:
+        window: the rows around the contradiction.
+        cost_of: the cost of rows after a shape; None where they contradict themselves.
+    """
+    found: list[tuple[int, int, Change]] = []
+    tried = sorted(_candidates(window), key=lambda candidate: abs(candidate[0].must_be - candidate[0].printed))
+    for change, size, rows in tried:
+        distance = abs(change.must_be - change.printed)
+        if found and distance > found[0][0]:
+            break
+        cost = cost_of(size, rows)
+        if cost is not None:
+            found.append((distance, cost, change))
+    found.sort(key=lambda entry: entry[:2])
+    return tuple(change for _, _, change in found[:3])
+
+
+def _candidates(window: Window) -> Iterator[tuple[Change, Sizes, tuple[PrintedRow, ...]]]:
+    rows = window.rows
+    near = {number for row in rows for number in row.output_shape or ()} | set(window.size)
+    if window.begins and window.failing == 0:
+        for place, number in enumerate(window.size):
+            for value in _values(number, near):
+                size = (*window.size[:place], value, *window.size[place + 1 :])
+                yield Change("the input", 0, "shape", number, value, place), size, rows
+    for at in range(max(0, window.failing - 1), window.failing + 1):
+        row = rows[at]
+        for place, number in enumerate(row.output_shape or ()):
+            for value in _values(number, near):
+                shape = (*(row.output_shape or ())[:place], value, *(row.output_shape or ())[place + 1 :])
+                changed = replace(row, output_shape=shape)
+                change = Change(row.name, row.line, "output shape", number, value, place)
+                yield change, window.size, (*rows[:at], changed, *rows[at + 1 :])
+
+
+def _values(number: int, near: set[int]) -> set[int]:
+    values = {number + sign * step for step in range(1, FARTHEST + 1) for sign in (-1, 1)} | near
+    return {value for value in values if value >= 1 and value != number}
+
+
+def around(size: Sizes, rows: Sequence[PrintedRow], shapes: Sequence[Sizes], failing: int) -> Window:
+    """The window around row ``failing``; ``shapes`` are the outputs of all rows."""
+    first = max(0, failing - _BEFORE)
+    inside = tuple(rows[first : failing + _AFTER])
+    return Window(shapes[first - 1] if first else size, inside, failing - first, begins=first == 0)
