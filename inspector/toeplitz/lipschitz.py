@@ -86,10 +86,10 @@ class LipschitzBound:
 
 
 def lipschitz_bound(model: nn.Module, input_size: Sequence[int]) -> LipschitzBound:
-    """Bound the Lipschitz constant of a model that is a sequence of layers, in the mode that it is in.
+    """Bound the Lipschitz constant of a model that is a sequence of layers, in its present mode.
 
     Each layer's constant is proved on its own, convolutions by the certified norm of their matrix at their own input
-    size; the product bounds the model. What cannot be bounded is named. Nothing of the model changes and it does not run.
+    size; the product bounds the model. What cannot be bounded is named. Nothing of the model changes; it does not run.
 
     Args:
         model: an ``nn.Sequential``, or a module whose forward passes one tensor from layer to layer.
