@@ -75,6 +75,8 @@ def field_of(heading: str) -> str:
     text = heading.strip()[:80].lower().replace("×", "x")
     if text in ("#", "nr", "nr."):
         return "name"
+    if "%" in text:
+        return ""  # a share
     plain = re.sub(r"[^a-z0-9]", "", text)
     if text.startswith("#") and plain in ("layers", "layersli"):
         return "repeat"

@@ -102,7 +102,8 @@ def header_line(lines: Sequence[str]) -> int | None:
         found = [title.lower() for title in _TITLES.findall(line)]
         if found[:2] == ["layer (type)", "output shape"]:
             around = "".join(lines[max(0, index - 1) : index + 2])
-            if re.search(r"_{10}|[┃│]|={10}", around) and not re.search(r"-{10}|─{10}", around):
+            below = "".join(lines[index + 1 : index + 5])
+            if re.search(r"_{10}|[┃│]", around) or re.search(r"\((?:None|\?), ", below):
                 return index
     return None
 
@@ -128,7 +129,8 @@ def read_boxes(lines: Sequence[str], header: int) -> Sheet:
         depth = (len(indent[0]) + 3) // 4 if indent and "└" in cells[0] else 0
         _add(sheet, number, lines[number - 1], dict(zip(titles, cells, strict=True)), depth)
     for number, line in enumerate(lines, 1):
-        if not grid.first_line <= number <= grid.last_line and line.strip() and not read_total(line, sheet.totals):
+        beside = line.strip() and not grid.first_line <= number <= grid.last_line
+        if beside and not line.strip().lower().startswith("model:") and not read_total(line, sheet.totals):
             sheet.outside.append(UnreadLine(number, line, "stands beside the table"))
     return sheet
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from inspector.tables.reading.columns import field_of
+from inspector.tables.reading.columns import fields_of
 from inspector.tables.reading.limits import check_cell, check_rows
 from inspector.tables.reading.lines import is_rule, tokens, tree_prefix
 from inspector.tables.reading.sheet import Record, Sheet
@@ -30,7 +30,7 @@ def header_line(lines: Sequence[str]) -> int | None:
 
 def read_summary(lines: Sequence[str], header: int) -> Sheet:
     """Rows below the headings, with their depth, up to the totals; then the totals."""
-    titles = [field_of(title) or f"?{title}" for title in _TITLES.findall(lines[header])]
+    titles = fields_of(_TITLES.findall(lines[header]))
     drawn = any(tree_prefix(line, _STEP)[0] for line in lines[header : header + 400])
     torchinfo = (
         drawn or bool(re.search(r"depth-idx|var_name|Kernel Shape", lines[header])) or _between(lines, header, "=")

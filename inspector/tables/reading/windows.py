@@ -19,9 +19,10 @@ def read_window(column: str, cell: str) -> dict[str, object]:
     """
     if match := _NUMBERS.fullmatch(cell):
         numbers = tuple(bounded(number) for number in re.findall(r"\d+", match[1]))
-        if column == "kernel" and len(numbers) == 4 and cell[0] not in "[(":
+        bare = column == "kernel" and cell[0] not in "[("
+        if bare and len(numbers) == 4:
             return {"kernel": numbers[:2], "in_channels": numbers[2], "out_channels": numbers[3]}
-        if column == "kernel" and len(numbers) == 3 and len(set(numbers)) > 1:
+        if bare and len(numbers) == 3 and len(set(numbers)) > 1:
             return {"kernel": numbers[:2], "in_channels": numbers[2]}
         return {column: numbers}
     if cell.lower() in ("same", "valid"):
