@@ -52,7 +52,7 @@ Give --kernel, or TARGET: a convolution, or with --module-path a model that hold
 @click.option("--module-path", metavar="PATH", help="The convolution inside TARGET, such as features.0.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random weights of TARGET.")
 @click.option("--stride", metavar="N", help="Of --kernel: one number, or one for each axis (2,1).")
-@click.option("--padding", metavar="N", help="One number, one for each axis, pairs (0,1),(2,0), same or valid.")
+@click.option("--padding", metavar="N", help="One number, one for each axis, pairs, same or valid.")
 @click.option("--dilation", metavar="N", help="One number, or one for each axis.")
 @click.option("--padding-mode", metavar="MODE", help="zeros, circular, reflect or replicate.")
 @click.option("--transposed", is_flag=True, help="A transposed convolution.")
