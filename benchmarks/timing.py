@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
+
+_SAMPLE_SECONDS = 0.1
 
 
 class Spread(NamedTuple):
@@ -45,29 +48,35 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """One sample; garbage is collected before it and not during it."""
+def seconds(call: Callable[[], object], number: int = 1) -> float:
+    """One sample, the mean of so many calls; garbage is collected before it and not during it."""
     gc.collect()
     gc.disable()
     try:
         start = time.perf_counter()
-        call()
-        return time.perf_counter() - start
+        for _ in range(number):
+            call()
+        return (time.perf_counter() - start) / number
     finally:
         gc.enable()
 
 
 def interleaved(calls: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 2) -> dict[str, list[float]]:
-    """Samples of every call: each round takes one of each, in an order that turns by one from round to round."""
+    """Samples of every call: each round takes one of each, in an order that turns by one from round to round.
+
+    A sample is the mean over as many calls as fill a tenth of a second, for the slow as for the quick: else the quick
+    ones would be charged for the caches that the slow ones emptied.
+    """
     names = list(calls)
     for name in names * warm_up:
         calls[name]()
+    numbers = {name: max(1, math.ceil(_SAMPLE_SECONDS / seconds(calls[name]))) for name in names}
     gc.collect()
     gc.freeze()  # what is imported and built by now is no garbage to look through before every sample
     samples: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
-            samples[name].append(seconds(calls[name]))
+            samples[name].append(seconds(calls[name], numbers[name]))
     gc.unfreeze()
     return samples
