@@ -70,7 +70,7 @@ class Convolution:
         return replace(self, groups=1, image=image, windows=windows)
 
     def pattern(self, tail: int = 0) -> Pattern:
-        """Where the entries of the matrix lie, with ``tail`` columns that are no convolution after them."""
+        """Where the entries of the matrix lie, with ``tail`` = 1 more column after them."""
         runs = tuple(tuple(axis.runs(self.transposed)) for axis in self.axes)
         totals = tuple(axis.entries() for axis in self.axes)
         return Pattern(self.rows, self.columns, self.groups, runs, totals, tail)

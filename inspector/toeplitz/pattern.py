@@ -7,7 +7,7 @@ of indices or values is one strided write, and no table of entries is ever made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -45,23 +45,18 @@ class Block:
 
     Attributes:
         runs: the run of each axis.
-        rows: where the numbers of its rows lie in a vector of all rows.
         starts: where the first entry of each of its rows lies among all entries.
         entries: where its entries lie among all entries.
     """
 
     runs: tuple[Run, ...]
-    rows: Box
     starts: Box
     entries: Box
 
     def inflated(self, height: int, width: int) -> Box:
         """The box where each entry is a dense (height, width) matrix of channels."""
-        size, stride, channel = (
-            list(self.entries.size),
-            [n * height * width for n in self.entries.stride],
-            len(self.runs) + 2,
-        )
+        size, stride = list(self.entries.size), [n * height * width for n in self.entries.stride]
+        channel = len(self.runs) + 2
         size[1], stride[1] = height, width
         size[channel], stride[channel] = width, 1
         return Box(tuple(size), tuple(stride), self.entries.offset * height * width)
@@ -75,7 +70,7 @@ class Pattern:
         rows, columns: the images whose elements the rows and the columns stand for.
         runs: of each axis, over its rows.
         totals: entries of each axis.
-        tail: entries after each row's own, for columns that are no convolution (the bias).
+        tail: 1 for an entry after each row's own, in a column that is no convolution (the bias); else 0.
     """
 
     rows: Grid
@@ -93,7 +88,7 @@ class Pattern:
     @property
     def nnz(self) -> int:
         """Stored entries."""
-        return self.rows.channels * self._column_channels * prod(self.totals) + self.rows.numel * self.tail
+        return self.rows.channels * self.column_channels * prod(self.totals) + self.rows.numel * self.tail
 
     @property
     def index_dtype(self) -> torch.dtype:
@@ -101,7 +96,8 @@ class Pattern:
         return torch.int32 if max(self.nnz, *self.shape) < INT32_LIMIT else torch.int64
 
     @property
-    def _column_channels(self) -> int:
+    def column_channels(self) -> int:
+        """Channels that one row reads."""
         return self.columns.channels // self.groups
 
     def by_channels(self) -> Pattern:
@@ -110,89 +106,96 @@ class Pattern:
         return replace(self, rows=rows, columns=columns)
 
     def blocks(self) -> Iterator[Block]:
-        """Every row lies in exactly one."""
-        per_group = self.rows.channels // self.groups
-        channel, *along = self.rows.strides
+        """One for each choice of runs, in the order of `itertools.product`; every row lies in exactly one."""
         for runs in product(*self.runs):
-            size = (self.groups, per_group, *(run.count for run in runs))
-            steps = (channel * per_group, channel, *(n * run.row_step for n, run in zip(along, runs, strict=True)))
-            rows = Box(size, steps, sum(n * run.row for n, run in zip(along, runs, strict=True)))
-            yield Block(runs, rows, starts := self._starts(runs, size), self._entries(runs, starts))
+            starts = self._starts(runs)
+            yield Block(runs, starts, self._entries(runs, starts))
 
-    def _starts(self, runs: tuple[Run, ...], size: tuple[int, ...]) -> Box:
+    def _starts(self, runs: tuple[Run, ...]) -> Box:
         lengths = [len(run.columns) for run in runs]
         offset, steps = 0, []
         for axis, run in enumerate(runs):
             # Rows of the earlier axes are full rows; entries of the later ones multiply each of this axis.
-            each = self._column_channels * prod(lengths[:axis]) * prod(self.totals[axis + 1 :])
+            each = self.column_channels * prod(lengths[:axis]) * prod(self.totals[axis + 1 :])
             tail = self.tail * prod(self.rows.size[axis + 1 :])
             offset += each * run.entry + tail * run.row
             steps.append(each * run.entry_step + tail * run.row_step)
         if self.rows.channels_last:
-            channel, places = self._column_channels * prod(lengths) + self.tail, self.rows.channels
+            channel, places = self.column_channels * prod(lengths) + self.tail, self.rows.channels
         else:
-            channel, places = self._column_channels * prod(self.totals) + self.tail * self.rows.places, 1
-        return Box(size, (channel * size[1], channel, *(places * step for step in steps)), places * offset)
+            channel, places = self.column_channels * prod(self.totals) + self.tail * self.rows.places, 1
+        per_group = self.rows.channels // self.groups
+        size = self.groups, per_group, *(run.count for run in runs)
+        return Box(size, (channel * per_group, channel, *(places * step for step in steps)), places * offset)
 
     def _entries(self, runs: tuple[Run, ...], starts: Box) -> Box:
-        row = Grid(self._column_channels, tuple(len(run.columns) for run in runs), self.columns.channels_last)
+        row = Grid(self.column_channels, tuple(len(run.columns) for run in runs), self.columns.channels_last)
         return Box(starts.size + row.shape, starts.stride + row.strides, starts.offset)
 
 
 def row_starts(pattern: Pattern, device: torch.device) -> Tensor:
     """(rows + 1,): entries before each row, and all of them."""
-    starts = torch.empty(pattern.shape[0] + 1, dtype=pattern.index_dtype, device=device)
-    starts[-1] = pattern.nnz
-    for block in pattern.blocks():
-        _write_ramp(block.rows.of(starts), block.starts.stride, block.starts.offset)
+    starts = torch.zeros(pattern.shape[0] + 1, dtype=pattern.index_dtype, device=device)
+    lengths = torch.full((), pattern.column_channels, dtype=starts.dtype, device=device)
+    for axis, runs in enumerate(pattern.runs):
+        along = torch.empty(pattern.rows.size[axis], dtype=starts.dtype, device=device)
+        for run in runs:
+            along[run.row :: run.row_step][: run.count] = len(run.columns)
+        lengths = lengths[..., None] * along
+    rows = starts[1:]
+    if pattern.rows.channels_last:
+        rows.view(*pattern.rows.size, -1).copy_(lengths[..., None] + pattern.tail)
+    else:
+        rows.view(-1, *pattern.rows.size).copy_(lengths + pattern.tail)
+    torch.cumsum(rows, 0, dtype=rows.dtype, out=rows)
     return starts
 
 
 def row_numbers(pattern: Pattern, out: Tensor) -> None:
     """Write the row of every entry."""
-    for block in pattern.blocks():
-        entries = block.entries.of(out)
-        for position in range(pattern.tail):
-            _write_ramp(tail_of(block, out, position), block.rows.stride, block.rows.offset)
-        ramp = torch.empty(block.rows.size, dtype=out.dtype, device=out.device)
-        _write_ramp(ramp, block.rows.stride, block.rows.offset)
-        entries.copy_(ramp.reshape(*ramp.shape, *[1] * (entries.dim() - ramp.dim())))
+    channel, *along = pattern.rows.strides
+    ndim, per_group = 2 * len(along) + 3, pattern.rows.channels // pattern.groups
+    channels = _laid(_arange(pattern.groups, channel * per_group, out), 0, ndim)
+    channels = channels + _laid(_arange(per_group, channel, out), 1, ndim)
+    places = [
+        [_laid(_arange(run.count, n * run.row_step, out) + n * run.row, 2 + axis, ndim) for run in runs]
+        for axis, (n, runs) in enumerate(zip(along, pattern.runs, strict=True))
+    ]
+    for block, chosen in zip(pattern.blocks(), product(*places), strict=True):
+        numbers = sum(chosen, channels)
+        block.entries.of(out).copy_(numbers)
+        if pattern.tail:
+            tail_of(block, out).copy_(numbers.reshape(block.starts.size))
 
 
 def column_numbers(pattern: Pattern, out: Tensor) -> None:
     """Write the column of every entry."""
     channel, *along = pattern.columns.strides
-    per_group = pattern.columns.channels // pattern.groups
-    for block in pattern.blocks():
+    dims, per_group = len(along), pattern.column_channels
+    ndim = 2 * dims + 3
+    channels = _laid(_arange(pattern.groups, channel * per_group, out), 0, ndim)
+    channels = channels + _laid(_arange(per_group, channel, out), dims + 2, ndim)
+    first, steps = [], []
+    for axis, (n, runs) in enumerate(zip(along, pattern.runs, strict=True)):
+        first.append([_laid(torch.from_numpy(n * run.columns).to(out), dims + 3 + axis, ndim) for run in runs])
+        steps.append([_laid(_arange(run.count, n * run.column_step, out), 2 + axis, ndim) for run in runs])
+    for block, within, between in zip(pattern.blocks(), product(*first), product(*steps), strict=True):
         entries = block.entries.of(out)
-        dims = len(block.runs)
-        first = [_arange(pattern.groups, channel * per_group, 0, out), _arange(per_group, channel, 0, out)]
-        first += [torch.as_tensor(run.columns * n).to(out) for run, n in zip(block.runs, along, strict=True)]
-        steps = [_arange(run.count, run.column_step * n, 0, out) for run, n in zip(block.runs, along, strict=True)]
-        within = _outer_sum(first, [0, *range(dims + 2, 2 * dims + 3)], entries.dim())
-        torch.add(within.expand_as(entries), _outer_sum(steps, range(2, dims + 2), entries.dim()), out=entries)
-        for position in range(pattern.tail):
-            tail_of(block, out, position).fill_(pattern.columns.numel + position)
+        torch.add(sum(within, channels).expand_as(entries), sum(between[1:], between[0]), out=entries)
+        if pattern.tail:
+            tail_of(block, out).fill_(pattern.columns.numel)
 
 
-def tail_of(block: Block, flat: Tensor, position: int) -> Tensor:
+def tail_of(block: Block, flat: Tensor) -> Tensor:
     """What lies behind the own entries of each of a block's rows."""
     own = prod(block.entries.size[len(block.starts.size) :])
-    return replace(block.starts, offset=block.starts.offset + own + position).of(flat)
+    return replace(block.starts, offset=block.starts.offset + own).of(flat)
 
 
-def _arange(count: int, step: int, start: int, like: Tensor) -> Tensor:
-    return torch.arange(count, dtype=like.dtype, device=like.device) * step + start
+def _arange(count: int, step: int, like: Tensor) -> Tensor:
+    return torch.arange(count, dtype=like.dtype, device=like.device) * step
 
 
-def _outer_sum(parts: Sequence[Tensor], dims: Iterable[int], ndim: int) -> Tensor:
-    """Σ of 1-D tensors, each laid along its own dimension."""
-    laid = (part.reshape([-1 if dim == at else 1 for at in range(ndim)]) for part, dim in zip(parts, dims, strict=True))
-    return sum(laid, torch.zeros((), dtype=parts[0].dtype, device=parts[0].device))
-
-
-def _write_ramp(out: Tensor, stride: tuple[int, ...], offset: int) -> None:
-    """out[i, j, ...] = offset + i·stride[0] + j·stride[1] + ..."""
-    parts = [_arange(count, step, 0, out) for count, step in zip(out.shape, stride, strict=True)]
-    channels = _outer_sum(parts[:2], (0, 1), out.dim()) + offset
-    torch.add(channels.expand_as(out), _outer_sum(parts[2:], range(2, out.dim()), out.dim()), out=out)
+def _laid(part: Tensor, dim: int, ndim: int) -> Tensor:
+    """A 1-D tensor along one of ``ndim`` dimensions."""
+    return part.view([-1 if dim == at else 1 for at in range(ndim)])

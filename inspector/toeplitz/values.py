@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,15 +23,16 @@ class Spread(torch.autograd.Function):
         height, width = kernel.shape[1:3]
         numel = pattern.nnz * height * width if blocked else pattern.nnz
         values = torch.empty(numel, dtype=kernel.dtype, device=kernel.device)
-        for block in pattern.blocks():
+        taps = [[torch.from_numpy(run.taps).to(kernel.device) for run in runs] for runs in pattern.runs]
+        for block, chosen in zip(pattern.blocks(), product(*taps), strict=True):
+            part = kernel
+            for axis, indices in enumerate(chosen, start=3):
+                part = part.index_select(axis, indices)
             box = block.inflated(height, width) if blocked else block.entries
-            chosen = kernel
-            for axis, run in enumerate(block.runs, start=3):
-                chosen = chosen.index_select(axis, torch.as_tensor(run.taps).to(kernel.device))
-            view = box.of(values)
-            view.copy_(chosen.reshape(*chosen.shape[:2], *[1] * len(block.runs), *chosen.shape[2:]))
+            ones = [1] * len(chosen)  # the rows of a block repeat their values
+            box.of(values).copy_(part.view(*part.shape[:2], *ones, *part.shape[2:]))
             if tail is not None:
-                tail_of(block, values, 0).copy_(tail.reshape(*chosen.shape[:2], *[1] * len(block.runs)))
+                tail_of(block, values).copy_(tail.view(*part.shape[:2], *ones))
         return values
 
     @staticmethod
@@ -54,11 +56,11 @@ class Collect(torch.autograd.Function):
         places = tuple(range(2, 2 + len(shape) - 3))
         for block in pattern.blocks():
             box = block.inflated(shape[1], shape[2]) if blocked else block.entries
-            taps = [torch.as_tensor(run.taps).to(values.device) for run in block.runs]
+            taps = [torch.from_numpy(run.taps).to(values.device) for run in block.runs]
             grid = tuple(torch.meshgrid(taps, indexing="ij"))
             kernel[(slice(None),) * 3 + grid] += box.of(values).sum(places)
             if tail:
-                bias += tail_of(block, values, 0).sum(places)
+                bias += tail_of(block, values).sum(places)
         return kernel, bias.flatten()
 
     @staticmethod

@@ -53,8 +53,8 @@ def check(case: Case) -> None:
         to_x, to_weight = torch.autograd.grad(product, (x, weight), A.rows.to_vectors(seed))
         held(A.columns.to_images(to_x), theirs[0])
         held(to_weight, theirs[1])
-        # The gradient in x of ⟨Ax, y⟩ is Aᴴy, so PyTorch's own backward says what the adjoint is.
-        held(A.columns.to_images(A.H.matmul(A.rows.to_vectors(seed), matrix_free=matrix_free)), theirs[0])
+    # The gradient in x of ⟨Ax, y⟩ is Aᴴy, so PyTorch's own backward says what the adjoint is.
+    held(A.columns.to_images(A.H.matmul(A.rows.to_vectors(seed), matrix_free=True)), theirs[0])
 
 
 def check_layouts(A: ConvOperator, matrix: Tensor) -> None:
