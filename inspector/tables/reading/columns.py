@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
 _HEADINGS: Final = {
     "layer": "layer layertype layers layertypedepthidx layertypevarname layertypevarnamedepthidx typestride",
-    "name": "layername name no id index idx stage stagei block module modulename path node 序号",
+    "name": "layername name model variant no id index idx stage stagei block module modulename path node 序号",
     "type": "type operator operatorfi operation op class description configuration config kind layerkind structure details",
     "output": (
         "outputshape outputsize output outputsizes outshape outsize outsizes outputdim outputdims outputdimension "
@@ -77,7 +78,7 @@ def field_of(heading: str) -> str:
         return "name"
     if "%" in text:
         return ""  # a share
-    plain = re.sub(r"[^a-z0-9]", "", text)
+    plain = re.sub(r"[^a-z0-9]", "", unicodedata.normalize("NFKD", text))  # Ĥ is an H
     if text.startswith("#") and plain in ("layers", "layersli"):
         return "repeat"
     plain = re.sub(r"^(?:numberof|noof)(?=params|parameters)", "", plain)
@@ -89,8 +90,9 @@ def fields_of(headings: Sequence[str]) -> list[str]:
     remarks as ``!heading``.
     """
     fields: list[str] = []
+    worded = _worded(headings)
     for heading in headings:
-        field = field_of(heading)
+        field = field_of(heading) if worded or len(heading.strip()) > 1 else ""
         if not field and re.sub(r"[^a-z0-9]", "", heading.lower()) in _REMARKS:
             fields.append(f"!{heading.strip()}")
             continue
@@ -100,8 +102,13 @@ def fields_of(headings: Sequence[str]) -> list[str]:
     return fields
 
 
+def _worded(headings: Sequence[str]) -> bool:
+    """Whether a heading of more than one letter is known; ``t c n s`` mean something beside such alone."""
+    return any(len(heading.strip()) > 1 and field_of(heading) for heading in headings)
+
+
 def is_heading(cells: Sequence[str]) -> bool:
     """Whether a row of cells is one of headings: at least two known, one of them telling; none a shape."""
     fields = [field_of(cell) for cell in cells]
     known = [field for field in fields if field]
-    return len(set(known)) >= 2 and any(field in TELLING for field in known)
+    return _worded(cells) and len(set(known)) >= 2 and any(field in TELLING for field in known)

@@ -43,17 +43,20 @@ def sheet_of(grid: Grid, form: str, column: str | None = None) -> Sheet:
         sheet.outside += [
             UnreadLine(line, _shown(cells), "stands above the headings") for line, cells in rows[:heading]
         ]
-    name = ""
+    name = output = ""
     for line, cells in body:
         record = _record(line, cells, fields)
         label = record.cells.get("layer") or record.cells.get("name") or ""
+        if not label and not record.cells.get("type") and "" in fields:
+            continue  # a layer that only other networks of the table have
         if fields_of(cells) == fields and heading is not None:
             continue  # headings repeated on a new page
         if _is_total(label, record, sheet):
             continue
-        if not label and record.cells.get("type"):  # a cell that spans rows is printed once
+        same_size = record.cells.get("output", "") in ("", output)
+        if not label and record.cells.get("type") and same_size:  # a cell that spans rows is printed once
             record.cells["layer" if "layer" in record.cells and "name" not in record.cells else "name"] = name
-        name = label or name
+        name, output = label or name, record.cells.get("output", "")
         sheet.records.append(record)
     return sheet
 
@@ -133,9 +136,9 @@ def _choose(fields: list[str], body: Sequence[tuple[int, list[str]]], column: st
     else:
         return
     for _, cells in body:
-        if chosen < len(cells) and not cells[chosen].strip():
-            left = [cells[index] for index in variants if index < chosen and cells[index].strip()]
-            cells[chosen] = left[-1] if left else ""
+        filled = [index for index in variants if index < len(cells) and cells[index].strip()]
+        if filled and filled == variants[:1]:  # Markdown has no cells that span: all networks share this one
+            cells[chosen] = cells[filled[0]]
     for index in variants:
         if index != chosen:
             fields[index] = ""  # another network's

@@ -52,7 +52,8 @@ _ATTRIBUTES: Final = tuple(
         ("out_channels", rf"\b{_N}\s{{0,3}}(?:filters?|kernels?|(?:feature[ -])?maps?|channels?|ch|output channels)\b"),
         ("out_channels", rf"@\s?{_N}\b"),
         ("out_channels", rf"\b(?:filters?|channels?|out|ch)\s?[=:]\s?{_N}\b"),
-        ("out_features", rf"\b{_N}\s?-?\s?(?:d|dim|dims|dimensional|units?|neurons?|way|classes|nodes?|hidden)\b"),
+        ("out_features", rf"\b{_N}\s?-?\s?(?:dim|dims|dimensional|units?|neurons?|way|classes|nodes?|hidden)\b"),
+        ("out_features", r"\b(\d{2,9})\s?-?\s?d\b"),  # "(4d)" is a name
         ("p", r"(?<![\w.])(?:p\s?=\s?|rate\s?=?\s?)?(0?\.\d{1,4})\b"),
         ("p", r"\b(\d{1,2}(?:\.\d)?)\s?%"),
     )
@@ -135,7 +136,7 @@ def _read_fragment(fragment: str, layers: list[Layer]) -> None:
     rest = fragment
     kind, cls = "unknown", ""
     if match := _VGG.fullmatch(fragment):
-        kind, cls, rest = "conv", "conv", ""
+        kind, rest = "conv", ""
         stated = {"kernel": (bounded(match[1]),) * 2, "out_channels": bounded(match[2])}
     elif match := _FEATURES.fullmatch(fragment):
         kind, rest, stated = "linear", "", {"out_features": bounded(match[1])}

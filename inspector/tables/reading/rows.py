@@ -41,6 +41,8 @@ _NUMBERED = re.compile(r"([A-Za-z_]\w{0,80}?)(?:-\d{1,7}|: ?\d{1,4}(?:-\d{1,7})?
 _IMAGE = re.compile(r"(\d{1,9}\s*[x×]\s*\d{1,9}(?:\s*[x×]\s*\d{1,9})?)(\s*(?:rgb|colou?r))?", re.IGNORECASE)
 _ACTIVATIONS: Final = {"re": "relu", "hs": "hardswish", "hswish": "hardswish"}
 _SHAPES: Final = ("output", "input", "resolution")
+_SIZED: Final = frozenset({"conv", "container", "max_pool", "avg_pool", "global_avg_pool", "global_max_pool"})
+_FLAT: Final = frozenset({"linear", "softmax", "dropout", "flatten", "activation"})
 _DROPPED: Final = frozenset({"layer", "name", "cls", "type", "output", "input", "resolution", "params", "connected"})
 
 
@@ -55,6 +57,10 @@ def drafts_of(record: Record) -> list[Draft]:
     try:
         name, layers = _layers(cells)
         shapes = {column: _shape(cells.get(column, ""), column) for column in _SHAPES}
+        if shapes["output"] is None and "@" in cells.get("channels", ""):  # a column "feature maps" of 6@28×28
+            shapes["output"] = _shape(cells.pop("channels"), "output")
+        if shapes["output"] is None and [layer.kind for layer in layers] == ["input"]:
+            shapes["output"] = _shape(cells.get("type") or cells.get("layer") or "", "")
         params = _params(cells.get("params", ""))
         stated = _stated(cells)
         if "repeat" in cells and cells["repeat"].isdigit() and layers:
@@ -66,10 +72,13 @@ def drafts_of(record: Record) -> list[Draft]:
     only = layers[0]
     if only.kind == "unknown" and not any((*shapes.values(), params, stated)) and not cells.get("cls"):
         raise Unreadable("a layer that we know, or its output shape, or its parameters")
+    if "branches" in stated and only.kind == "conv" and len(layers) == 1:
+        _split_reduced(only, stated)
     drafts = _placed(record, name, layers)
     last = next(draft for draft in reversed(drafts) if draft.depth == record.depth)
     _give_columns(last, drafts, stated)
-    last.output = shapes["output"]
+    shaped = _shaped(drafts, last, shapes["output"])
+    shaped.output = shapes["output"]
     drafts[0].input = shapes["input"] or (shapes["resolution"] if only.kind == "inverted_residual" else None)
     if shapes["resolution"] is not None:  # decided for the table in layout: EfficientNet's is what goes in
         drafts[0].stated["resolution"] = shapes["resolution"]
@@ -78,6 +87,28 @@ def drafts_of(record: Record) -> list[Draft]:
         last.stated["params_about"] = params
     last.input_names = tuple(re.findall(r"([\w./:-]{1,200}?)(?:\[\d{1,4}\])+", cells.get("connected", "")))
     return drafts
+
+
+def _split_reduced(layer: Layer, stated: dict[str, object]) -> None:
+    """GoogLeNet's second convolution, a 1×1 that reduces before a 3×3, as the block of two that its row stands for."""
+    branches = stated["branches"]
+    if isinstance(branches, dict) and set(branches) == {"3x3_reduce", "3x3"}:
+        reduce = {"kernel": (1, 1), "out_channels": branches["3x3_reduce"]}
+        whole = {"kernel": (3, 3), "out_channels": branches["3x3"]}
+        if "stride" in stated:
+            whole["stride"] = stated.pop("stride")
+        layer.kind, layer.inside = "container", [Layer("", "conv", stated=reduce), Layer("", "conv", stated=whole)]
+        for word in ("branches", "kernel"):
+            stated.pop(word, None)
+
+
+def _shaped(drafts: list[Draft], last: Draft, shape: PrintedShape | None) -> Draft:
+    """Which layer of a cell a shape speaks of: the last, or for sizes alone the last that has sizes."""
+    sizes_alone = shape is not None and shape.form == "product" and len(shape.sizes) == 2
+    if not sizes_alone or last.layer.kind not in _FLAT:
+        return last
+    sized = [draft for draft in drafts if draft.depth == last.depth and draft.layer.kind in _SIZED]
+    return sized[-1] if sized else last
 
 
 def _layers(cells: dict[str, str]) -> tuple[str, list[Layer]]:
@@ -90,11 +121,13 @@ def _layers(cells: dict[str, str]) -> tuple[str, list[Layer]]:
         if cells.get("layer"):
             kind_cell = kind_cell if _known(kind_cell) else f"{cells['layer']} {kind_cell}"
         layers = _phrase(kind_cell)
+        if len(layers) == 1 and not label:
+            label = kind_cell
         if len(layers) == 1 and layers[0].kind == "unknown":
             layers[0].kind = kind_of_name(label)
         elif len(layers) == 1 and layers[0].kind == "conv" and not re.search("conv", kind_cell, re.IGNORECASE):
             layers = _renamed(label, layers)
-        return label or kind_cell, layers
+        return label, layers
     if not label:
         return "", []
     if match := _INSTANCE.fullmatch(label):
@@ -226,14 +259,16 @@ def _placed(record: Record, name: str, layers: list[Layer]) -> list[Draft]:
             place(inner, f"{called}.{index}", depth + 1)
 
     for index, layer in enumerate(layers, 1):
-        called = name if len(layers) == 1 else f"{name}.{index}"
+        called = name if len(layers) == 1 or not name else f"{name}.{index}"
         place(layer, called or layer.text, record.depth)
     return drafts
 
 
 def _give_columns(last: Draft, drafts: list[Draft], stated: dict[str, object]) -> None:
     """A column speaks of the row's layer; of several in one cell, a kernel of the first with a kernel, the rest of the last."""
-    kind = last.layer.kind
+    kind, first = last.layer.kind, drafts[0]
+    if first is not last and "out_channels" in stated and first.layer.kind == "conv":
+        first.stated.setdefault("out_channels", stated.pop("out_channels"))
     if kind == "linear":
         if "out_channels" in stated:
             stated["out_features"] = stated.pop("out_channels")
@@ -243,12 +278,14 @@ def _give_columns(last: Draft, drafts: list[Draft], stated: dict[str, object]) -
                 stated |= {"in_features": into, "out_features": out}
             case _:
                 stated.pop("kernel", None)
-        for word in ("stride", "padding"):
-            if stated.get(word) in ((1,), (0,)):
-                del stated[word]
     if stated.get("expansion") is not None and kind in ("container", "unknown"):
         last.layer.kind = "inverted_residual"
-    first = drafts[0]
-    if len(drafts) > 1 and first is not last and "out_channels" in stated and first.layer.kind == "conv":
-        first.stated.setdefault("out_channels", stated.pop("out_channels"))
     last.stated = {**stated, **last.stated}
+    if last.layer.kind in _FLAT:  # MobileNet prints "FC / s1"
+        for word in ("stride", "padding", "note"):
+            last.stated.pop(word, None)
+    elif last.layer.kind == "input":
+        for word in ("kernel", "in_channels", "out_channels"):
+            last.stated.pop(word, None)
+    elif "hidden" in last.stated and last.layer.kind == "unknown":
+        last.layer.kind = "transformer"
