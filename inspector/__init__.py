@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inspector import rules, toeplitz
+    from inspector import rules, tables, toeplitz
     from inspector.errors import InspectionError, NeedsData, ShapeError
     from inspector.formula import Formula
     from inspector.predict import Prediction, predict
@@ -23,6 +23,7 @@ __all__ = [
     "Verification",
     "predict",
     "rules",
+    "tables",
     "toeplitz",
     "verify",
 ]
@@ -41,7 +42,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Public names are loaded when first used, so that ``inspector --help`` need not wait for torch."""
-    if name in ("rules", "toeplitz"):
+    if name in ("rules", "tables", "toeplitz"):
         return import_module(f"inspector.{name}")
     if name in _HOMES:
         value = globals()[name] = getattr(import_module(f"inspector.{_HOMES[name]}"), name)

@@ -25,8 +25,9 @@ DEPTHWISE: Final = 10
 GROUPED: Final = 20
 
 CONVENTION: Final = (
-    "equal axes first; dilation 1; padding that keeps the size, or none; kernels 3, 1, 5, 7, 11, 9, ... before even ones; "
-    "stride 1, 2, 4; pools whose windows touch (stride = kernel) before 3/2/1; nothing left over; PyTorch's defaults"
+    "equal axes first; dilation 1; padding that keeps the size, or none; kernels 3, 1, 5, 7, 11, 9, ... before even "
+    "ones; stride 1, 2, 4; pools whose windows touch (stride = kernel) before 3/2/1; nothing left over; PyTorch's "
+    "defaults"
 )
 
 _KERNELS: Final = {kernel: place for place, kernel in enumerate((3, 1, 5, 7, 11, 9))}

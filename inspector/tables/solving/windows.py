@@ -5,7 +5,7 @@ taps.
 from __future__ import annotations
 
 from math import gcd
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from inspector import layers
 from inspector.tables.solving import ranking
@@ -163,3 +163,13 @@ def _equation(problem: Problem, mode: Mode, number: int) -> tuple[str, str]:
         return equation, f"the right side is {size_formula(mode, size, window).number}"
     open_ones = [name for name, value in (("K", K), ("S", S), ("P", P)) if value is None]
     return equation, f"no {', '.join(open_ones)} within the bounds solve it"
+
+
+#: How each kind of window moves along an axis.
+MODES: Final[dict[str, Mode]] = {
+    "conv": "conv",
+    "conv_transpose": "transposed",
+    "max_pool": "pool",
+    "avg_pool": "pool",
+    "lp_pool": "pool",
+}
