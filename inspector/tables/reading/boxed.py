@@ -43,6 +43,9 @@ def read_boxed(lines: Sequence[str]) -> Grid | None:
             _close(pending, grid)
             pending.append((number, cells))
     _close(pending, grid)
+    widths = [len(cells) for _, cells in grid.rows]
+    if len(widths) > 1 and set(widths[1:]) == {widths[0] + 1}:  # Lightning heads no column of numbers
+        grid.rows[0][1].insert(0, "")
     return grid
 
 

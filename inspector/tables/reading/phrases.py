@@ -32,7 +32,7 @@ _ATTRIBUTES: Final = tuple(
     for name, pattern in (
         ("stride", rf"\bstrides?(?:\s{{1,3}}of)?\s{{0,3}}=?\s{{0,3}}\(?{_N}(?:(?:{_BY}|\s?,\s?){_N})?\)?"),
         ("stride", rf"\bs\s?=\s?{_N}\b"),
-        ("stride", rf"(?<![\w.])s{_N}\b"),
+        ("stride", rf"(?<![\w.])(?-i:s){_N}\b"),
         ("stride", rf"/\s?s?{_N}\b"),
         ("stride", rf"\b{_N}\s?stride\b"),
         (
@@ -151,6 +151,8 @@ def _read_fragment(fragment: str, layers: list[Layer]) -> None:
     if kind == "unknown":
         kind, cls, named = _kind_in(rest)
         stated = {**named, **stated}
+    if kind == "linear" and (width := re.search(r"(?<![\w.])(\d{3,9})\s*$", rest)):  # "fc 1000"; "fc 6" is a name
+        stated.setdefault("number", bounded(width[1]))
     if _BARE.fullmatch(rest.strip(" ()")) and kind == "unknown":
         number = bounded(rest.strip(" ()").replace(",", ""))
         if layers and not {"out_channels", "out_features", "number"} & layers[-1].stated.keys() | stated.keys():

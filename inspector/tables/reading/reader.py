@@ -61,7 +61,7 @@ def read(text_or_path: str | os.PathLike[str], *, column: str | None = None) -> 
     if not sheet.records:
         raise InspectionError(_nothing(sheet, source))
     table = table_of(sheet, source)
-    if not table.rows:
+    if all(row.kind == "unknown" and row.output_shape is None and row.params is None for row in table.rows):
         raise InspectionError(_nothing_read(table, source))
     return table
 
@@ -69,6 +69,8 @@ def read(text_or_path: str | os.PathLike[str], *, column: str | None = None) -> 
 def _load(text_or_path: str | os.PathLike[str]) -> tuple[str, str]:
     if isinstance(text_or_path, str) and ("\n" in text_or_path or len(text_or_path) > 1000 or "\0" in text_or_path):
         return text_or_path, ""
+    if isinstance(text_or_path, str) and not text_or_path.strip():
+        raise InspectionError("the text is empty; expected a table of layers, or the file that holds one")
     path = Path(text_or_path)
     if not path.exists():
         if isinstance(text_or_path, str) and any(sign in text_or_path for sign in "|[({\t&"):
@@ -203,5 +205,7 @@ def _nothing(sheet: Sheet, source: str) -> str:
 
 def _nothing_read(table: Table, source: str) -> str:
     where = f"{source}: " if source else ""
-    line = table.unread[0]
+    if not table.unread and not table.outside:
+        return f"{where}the table names no layer that we know, and prints neither shapes nor parameters"
+    line = [*table.unread, *table.outside][0]
     return f"{where}no row could be read; line {line.line}, {line.text.strip()[:60]!r}: {line.reason}"

@@ -70,7 +70,7 @@ def drafts_of(record: Record) -> list[Draft]:
     if not layers:
         raise Unreadable("a name of a layer, such as Conv2d-1 or '5x5 conv, 64'")
     only = layers[0]
-    if only.kind == "unknown" and not any((*shapes.values(), params, stated)) and not cells.get("cls"):
+    if only.kind == "unknown" and not any((*shapes.values(), params, set(stated) - {"other"})) and not cells.get("cls"):
         raise Unreadable("a layer that we know, or its output shape, or its parameters")
     if "branches" in stated and only.kind == "conv" and len(layers) == 1:
         _split_reduced(only, stated)
@@ -204,7 +204,7 @@ def _stated(cells: dict[str, str]) -> dict[str, object]:
     branches: dict[str, int] = {}
     other: dict[str, str] = {}
     for column, cell in cells.items():
-        if column in _DROPPED or cell.lower() in NOTHING or column == "repeat":
+        if column in _DROPPED or cell.lower() in NOTHING or column in ("repeat", "?"):
             continue
         if column in ("kernel", "stride", "padding", "dilation"):
             found = read_window(column, cell)

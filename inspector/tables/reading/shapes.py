@@ -59,7 +59,7 @@ def shape_of(cell: str) -> PrintedShape | None:
 def _lists(cell: str) -> PrintedShape | None:
     """One bracketed shape, or several in a list or dict; a bracket that an old Keras cut off may be missing."""
     found = _LIST.findall(cell)
-    if not found and cell.startswith(("(", "[")):
+    if not found and cell.startswith("[("):
         cut = re.fullmatch(rf"\[*\(?\s*({_ENTRY}(?:,\s*{_ENTRY}){{0,9}}),?\s*[\])]{{0,2}}", cell, re.IGNORECASE)
         found = [cut[1]] if cut else []
     if not found:

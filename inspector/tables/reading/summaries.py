@@ -21,10 +21,12 @@ _STEP: Final = 5  # torchinfo draws a level with "│    "
 
 
 def header_line(lines: Sequence[str]) -> int | None:
-    """Index of the line of headings that both tools print, None where there is none."""
+    """Index of the line of headings that both tools print beside a rule, None where there is none."""
     for index, line in enumerate(lines):
         if re.match(r"\s{0,60}Layer \(type", line) and _TITLES.search(line):
-            return index
+            beside = [*lines[max(0, index - 1) : index], *lines[index + 1 : index + 2]]
+            if any(is_rule(other.strip()) for other in beside):
+                return index
     return None
 
 
