@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = "1.0"
 _SIZES = re.compile(r"\s*\d+\s*([,x]\s*\d+\s*)*,?\s*")
 
-_HELP = """Show a convolution as the sparse matrix it is: kernel, flattened input, matrix, product term by term, reshape.
+_HELP = """Show a convolution as the matrix it is: kernel, flattened input, matrix, product term by term, reshape.
 
 \b
 inspector toeplitz --kernel "-1 0 1; -2 0 2; -1 0 1" --input "10 10 0 0; 10 10 0 0; 10 10 0 0; 10 10 0 0"

@@ -17,6 +17,8 @@ from inspector.toeplitz.operator import ConvOperator
 
 #: Suprema of |f′|, rounded up in the last digit.
 _SILU, _GELU, _GELU_TANH, _MISH = 1.0998394, 1.1289042, 1.1289931, 1.0884982
+#: What rounding a constant to float32 may add.
+_FLOAT32 = 1 + 2.0**-23
 _SELU = 1.0507009873554804934193349852946 * 1.6732632423543772848170429916717
 
 
@@ -245,7 +247,7 @@ _RULES: dict[type[nn.Module], Callable[[Any, tuple[int, ...]], Constant]] = {
     **dict.fromkeys((nn.ReflectionPad1d, nn.ReflectionPad2d, nn.ReflectionPad3d), _pad),
     **dict.fromkeys((nn.ReplicationPad1d, nn.ReplicationPad2d, nn.ReplicationPad3d), _pad),
     **dict.fromkeys((nn.CircularPad1d, nn.CircularPad2d, nn.CircularPad3d), _pad),
-    **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.Tanh, nn.CELU, nn.Softplus, nn.Softsign, nn.LogSigmoid), _SLOPE_ONE),
+    **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.Tanh, nn.Softplus, nn.Softsign, nn.LogSigmoid), _SLOPE_ONE),
     **dict.fromkeys((nn.Softshrink, nn.Tanhshrink), _SLOPE_ONE),
     nn.Hardtanh: _hardtanh,
     nn.LeakyReLU: _leaky,
@@ -253,8 +255,9 @@ _RULES: dict[type[nn.Module], Callable[[Any, tuple[int, ...]], Constant]] = {
     nn.RReLU: _rrelu,
     nn.ELU: _elu,
     nn.SELU: _always(_SELU, "scale·α, the slope just below 0"),
+    nn.CELU: _always(_FLOAT32, "|f′| ≤ 1; PyTorch holds 1/α in float32"),
     nn.Sigmoid: _always(0.25, "σ′ = σ(1 − σ) ≤ ¼"),
-    nn.Hardsigmoid: _always(1 / 6 * (1 + 2 * UNIT), "slope ⅙"),
+    nn.Hardsigmoid: _always(1 / 6 * _FLOAT32, "slope ⅙, which PyTorch holds in float32"),
     nn.Hardswish: _always(1.5, "f′ = (2x + 3)/6 up to x = 3"),
     nn.SiLU: _always(_SILU, "largest slope"),
     nn.Mish: _always(_MISH, "largest slope"),

@@ -21,9 +21,9 @@ Place: TypeAlias = tuple[int, ...]
 #: Impulses sent at most; of a larger input the corners, the middle and some between.
 _IMPULSES = 4096
 #: Numbers that all impulse responses together may take, and one batch of them.
-_NUMBERS, _BATCH = 2**24, 2**22
+_NUMBERS, _BATCH = 2**23, 2**22
 #: Impulses that every variant is held against first.
-_GLANCE = 24
+_GLANCE = 12
 #: Types in which a kernel may have summed without being asked, by their unit roundoff.
 _NARROW = ((torch.float32, 2.0**-24), (torch.float16, 2.0**-11), (torch.bfloat16, 2.0**-8))
 

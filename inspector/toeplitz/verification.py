@@ -92,8 +92,8 @@ def verify_conv(
     §3.1). It holds for every order of summation.
 
     Args:
-        kernel: called as ``kernel(x, weight, bias)``, with as many of these as it takes: one that takes ``x`` alone has
-            its weight inside. ``x`` is (batch, C_in, \*size), the result (batch, C_out, \*out).
+        kernel: called as ``kernel(x, weight, bias)``, with as many of these as it asks for: one that takes ``x`` alone
+            has its weight inside. ``x`` is (batch, C_in, \*size), the result (batch, C_out, \*out).
         weight: as in `conv_operator`; its dtype and device are those of the test.
         input_size: as in `conv_operator`, as are all up to ``bias``.
         stride: likewise.
@@ -152,7 +152,10 @@ def _arguments(kernel: Callable[..., Tensor]) -> int:
     if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
         return 3
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return min(3, sum(parameter.kind in kinds for parameter in parameters))
+    positional = [parameter for parameter in parameters if parameter.kind in kinds]
+    # a parameter with a default is the kernel's own affair (a block size), but for those that are named as ours
+    asked = [p for p in positional if p.default is p.empty or p.name in ("weight", "bias")]
+    return min(3, len(asked))
 
 
 def _takes_weight(kernel: Callable[..., Tensor]) -> bool:

@@ -139,7 +139,7 @@ def test_ring_is_the_smallest_without_overlap() -> None:
 
 
 def test_a_ring_too_small_would_not_bound() -> None:
-    """The planted fault: on a ring of the input's own size windows reach round, and the bound breaks for some kernel."""
+    """The planted fault: on a ring of the input's own size windows reach round, and some kernel breaks the bound."""
     generator = torch.Generator().manual_seed(5)
     broken = 0
     for _ in range(300):

@@ -1,0 +1,91 @@
+"""The picture: an entry for each entry of the matrix, at its place, in its tap's colour, with true words."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+import torch
+
+from inspector.errors import InspectionError
+from inspector.toeplitz import ConvOperator, conv_operator
+from inspector.toeplitz.figure import svg
+from tests.toeplitz.drawn import convolutions
+
+SPACE = "{http://www.w3.org/2000/svg}"
+
+
+def entries(picture: str) -> list[tuple[int, int, str, str]]:
+    """(row, column, colour, words) of every entry."""
+    found = []
+    for rect in ET.fromstring(picture).iter(f"{SPACE}rect"):
+        if rect.get("class") == "e":
+            title = rect.find(f"{SPACE}title")
+            assert title is not None
+            found.append((int(rect.get("y", "")), int(rect.get("x", "")), rect.get("fill", ""), title.text or ""))
+    return found
+
+
+def held(A: ConvOperator) -> None:
+    dense = A.to_dense()
+    found = entries(svg(A))
+    assert len(found) == A.nnz
+    assert len({(row, column) for row, column, _, _ in found}) == A.nnz
+    for row, column, _, words in found:
+        assert complex(words.rsplit(": ", 1)[1]) == pytest.approx(
+            complex(dense[row, column].item()), rel=1e-3, abs=1e-9
+        )
+
+
+def test_every_entry_stands_where_the_matrix_has_it() -> None:
+    for A in convolutions(25, seed=13):
+        if A.nnz <= 5000:
+            held(A)
+
+
+def test_channels_last_stands_where_the_matrix_has_it() -> None:
+    weight = torch.randn(2, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    held(conv_operator(weight, (3, 4), channels_last=True))
+
+
+def test_words_and_colours_by_hand() -> None:
+    """Row 1 of a kernel of two taps reads inputs 1 and 2; each tap has one colour throughout."""
+    found = entries(svg(conv_operator(torch.tensor([[[2.0, -3.0]]]), 4)))
+    words = {(row, column): words for row, column, _, words in found}
+    assert words[1, 1] == "output (1), tap (0), input (1): 2"
+    assert words[1, 2] == "output (1), tap (1), input (2): -3"
+    colors = {re.search(r"tap \((\d)\)", words)[1]: set() for _, _, _, words in found}  # type: ignore[index]
+    for _, _, color, words in found:
+        colors[re.search(r"tap \((\d)\)", words)[1]].add(color)  # type: ignore[index]
+    assert all(len(each) == 1 for each in colors.values())
+    assert colors["0"] != colors["1"]
+
+
+def test_taps_that_padding_folds_together_are_named_together() -> None:
+    """Replicate at the left edge: taps 0 and 1 of output 0 both read input 0."""
+    picture = svg(conv_operator(torch.tensor([[[1.0, 2.0, 4.0]]]), 4, padding=1, padding_mode="replicate"))
+    assert "output (0), tap (0+1), input (0): 3" in picture
+
+
+def test_a_large_matrix_is_folded_and_says_so() -> None:
+    A = conv_operator(torch.ones(8, 3, 3, 3), (16, 16), padding=1)
+    picture = svg(A)
+    assert "folded: output channel 0 of 8, input channel 0 of 3" in picture
+    assert len(entries(picture)) == A.nnz // 24
+    larger = svg(conv_operator(torch.ones(1, 1, 3, 3), (100, 100), padding=1))
+    assert "of these rows 0 to" in larger
+    assert 10_000 < len(entries(larger)) <= 20_000
+
+
+def test_blocks_are_framed() -> None:
+    """4 lines of 4 inputs and 2 of 2 outputs: 5 upright lines and 3 across."""
+    picture = svg(conv_operator(torch.ones(1, 1, 3, 3), (4, 4)))
+    lines = list(ET.fromstring(picture).iter(f"{SPACE}line"))
+    assert sorted({int(line.get("x1", "")) for line in lines if line.get("x1") == line.get("x2")}) == [0, 4, 8, 12, 16]
+    assert sorted({int(line.get("y1", "")) for line in lines if line.get("y1") == line.get("y2")}) == [0, 2, 4]
+
+
+def test_what_is_too_large_to_draw_says_so() -> None:
+    with pytest.raises(InspectionError, match="too many to draw; give a smaller input"):
+        svg(conv_operator(torch.ones(1, 1, 3, 3), (1000, 1000)))
