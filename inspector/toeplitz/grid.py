@@ -47,8 +47,8 @@ class Grid:
     def to_images(self, vectors: Tensor) -> Tensor:
         """(numel, batch) -> (batch, C, *size)."""
         if self.channels_last:
-            return vectors.movedim(0, -1).reshape(-1, *self.size, self.channels).movedim(-1, 1)
-        return vectors.movedim(0, -1).reshape(-1, *self.shape)
+            return vectors.movedim(0, -1).reshape(vectors.shape[1], *self.size, self.channels).movedim(-1, 1)
+        return vectors.movedim(0, -1).reshape(vectors.shape[1], *self.shape)
 
     def to_vectors(self, images: Tensor) -> Tensor:
         """(batch, C, *size) -> (numel, batch)."""
