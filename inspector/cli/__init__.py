@@ -6,6 +6,7 @@ import click
 
 from inspector.cli.formulas import formulas
 from inspector.cli.summary import summary
+from inspector.cli.table import table
 from inspector.cli.toeplitz import toeplitz
 from inspector.cli.verify import verify
 
@@ -16,6 +17,7 @@ _HELP = """Say what a PyTorch model must be, as formulas, and prove it against P
 inspector summary models.lenet:LeNet5 --input 1,1,32,32
 inspector verify my_net.py:Net --arg width=64 --input tokens=2,16:int64
 inspector formulas conv2d
+inspector table lenet.md --input 1,32,32 --stride 1 --padding 0 --verify
 inspector toeplitz --kernel "-1 0 1" --input "1 2 3 4"
 
 Exit codes: 0 all agree, 1 something differs (or, with --strict, is unknown), 2 the question could not be put.
@@ -32,3 +34,4 @@ main.add_command(summary)
 main.add_command(verify)
 main.add_command(formulas)
 main.add_command(toeplitz)
+main.add_command(table)

@@ -78,7 +78,7 @@ def solve(
         "bias": bias,
     }
     once = {name: value for name, value in once.items() if value is not None}
-    size = _input_shape(table, input_shape)
+    size = input_shape_of(table, input_shape)
     each = rows or {}
     _know_all(table, each)
     steps, blocks = expand(table)
@@ -106,7 +106,12 @@ def solve(
         raise
 
 
-def _input_shape(table: Table, given: Sequence[int] | None) -> Sizes:
+def input_shape_of(table: Table, given: Sequence[int] | None) -> Sizes:
+    """The given shape, or the table's own.
+
+    Raises:
+        InspectionError: there is none, or it is no shape.
+    """
     if given is not None:
         size = tuple(given)
     else:

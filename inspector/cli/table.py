@@ -1,0 +1,277 @@
+"""``inspector table``: read a printed table, solve it, show the work; build and verify, or hold against a model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inspector.cli import screen
+from inspector.cli.question import guarded
+from inspector.cli.shapes import parse_input
+from inspector.cli.target import build as build_target
+from inspector.cli.target import find_target, parse_arguments
+from inspector.errors import InspectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from torch import nn
+
+    from inspector.predict import Prediction
+    from inspector.tables import Solution, Table
+    from inspector.tables.alignment import Layer
+
+#: Of the built model and of the target: with two examples, batch normalization runs in training too.
+_BATCH = 2
+
+
+@click.command()
+@click.argument("file")
+@click.option("--input", "size", metavar="SHAPE", help="Input of the network without the batch: 1,32,32.")
+@click.option("--kernel", metavar="K", help="Kernel of every convolution that prints none: 3, or 3,5.")
+@click.option("--stride", metavar="S", help="Stride of every convolution that prints none.")
+@click.option("--padding", metavar="P", help="Padding of every convolution that prints none: a number, same or valid.")
+@click.option("--dilation", metavar="D", help="Dilation of every convolution that prints none.")
+@click.option("--groups", type=int, help="Groups of every convolution that prints none.")
+@click.option("--bias/--no-bias", default=None, help="Bias of every convolution and linear layer that prints none.")
+@click.option(
+    "--row",
+    "each",
+    multiple=True,
+    metavar="NAME:K=V;...",
+    help="For one row, class or kind: max_pool:stride=2;padding=0.",
+)
+@click.option("--param-total", type=int, help="Parameters of the whole, where known.")
+@click.option("--bounds", metavar="K=V,...", help="Search further: kernel=31,stride=8,padding=15,dilation=4.")
+@click.option("--wide", is_flag=True, help="Search dilation, groups, ceil_mode and bias for every row.")
+@click.option("--column", metavar="HEADING", help="Which network, where the table prints several side by side.")
+@click.option("--build", "written", metavar="FILE.py", help="Write the model as Python source.")
+@click.option("--name", default="Network", help="Class name in that file.", show_default=True)
+@click.option(
+    "--verify", "verified", is_flag=True, help="Build the model, verify it, and hold every printed row against it."
+)
+@click.option(
+    "--against", metavar="TARGET", help="Say which printed rows this model breaks: module:attr or file.py:attr."
+)
+@click.option(
+    "--arg", "arguments", metavar="K=V", multiple=True, help="Argument of TARGET's class or factory: a literal."
+)
+@click.option("--json", "form", flag_value="json", help="Solution and derivation as JSON.")
+@click.option("--markdown", "form", flag_value="markdown", help="Derivation as Markdown with LaTeX formulas.")
+@click.option("--html", "form", flag_value="html", help="Derivation as one page.")
+@guarded
+def table(file: str, form: str | None, **options: Any) -> None:
+    """Solve the printed table in FILE (- for standard input): hyperparameters, parameters, the work shown.
+
+    Reads torchsummary, torchinfo, Keras, Markdown, LaTeX, CSV and HTML. Exits with 1 where the table contradicts
+    itself, its total or the model, and with 2 where the question cannot be put.
+    """
+    from inspector.tables import Contradiction, read
+
+    found = read(_text(file), column=options["column"])
+    if options["against"]:
+        pairs, agrees = _against(found, options)
+        screen.answer(pairs)
+        sys.exit(0 if agrees else 1)
+    try:
+        solution = _solved(found, options)
+    except Contradiction as error:
+        screen.complain(f"error: {error}")
+        sys.exit(1)
+    answer = [_printed(solution, form)]
+    agrees = True
+    if options["written"]:
+        _write(options["written"], solution.source(options["name"]))
+    if options["verified"]:
+        said, agrees = _verified(found, solution, options["name"])
+        if form is None:
+            answer.append(said)
+        else:
+            screen.complain(said)
+    screen.answer("\n\n".join(answer))
+    if not agrees:
+        sys.exit(1)
+
+
+def _text(file: str) -> Any:
+    if file == "-":
+        return sys.stdin.read() + "\n"
+    if not Path(file).is_file():
+        near = sorted(str(path) for path in Path().glob(f"*{Path(file).suffix}"))[:3] if Path(file).suffix else []
+        raise InspectionError(f"there is no file {file}." + (f" Did you mean {' or '.join(near)}?" if near else ""))
+    return Path(file)
+
+
+def _solved(found: Table, options: dict[str, Any]) -> Solution:
+    from inspector.tables import solve
+
+    return solve(
+        found,
+        _size(options["size"]),
+        **{name: _value(name, options[name]) for name in ("kernel", "stride", "padding", "dilation")},
+        groups=options["groups"],
+        bias=options["bias"],
+        param_total=options["param_total"],
+        rows=dict(_row(text) for text in options["each"]),
+        bounds=_bounds(options["bounds"], wide=options["wide"]),
+    )
+
+
+def _size(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    sizes = parse_input(text).sizes
+    numbers = tuple(size for size in sizes if isinstance(size, int))
+    if len(numbers) != len(sizes):
+        raise InspectionError(f"--input {text!r}: a table is solved for numbers, without the batch: 1,32,32")
+    return numbers
+
+
+def _value(name: str, text: str | None) -> Any:
+    if text is None or (name == "padding" and text in ("same", "valid")):
+        return text
+    try:
+        return tuple(int(part) for part in text.replace("x", ",").split(","))
+    except ValueError:
+        raise InspectionError(f"{name} {text!r} is no number, nor one for each axis such as 3,5") from None
+
+
+def _row(text: str) -> tuple[str, dict[str, Any]]:
+    name, colon, rest = text.rpartition(":")
+    if not colon or not name:
+        raise InspectionError(f"--row {text!r} must be NAME:K=V, such as MaxPool2d-3:kernel=2;stride=2")
+    values: dict[str, Any] = {}
+    for key, value in parse_arguments(part for part in rest.split(";") if part).items():
+        values[key] = tuple(value) if isinstance(value, list) else value
+    return name, values
+
+
+def _bounds(text: str | None, *, wide: bool) -> Any:
+    from inspector.tables import Bounds
+
+    given = parse_arguments(part for part in (text or "").split(",") if part)
+    try:
+        return Bounds(**given, wide=wide)
+    except TypeError:
+        raise InspectionError(f"--bounds {text!r}: known are kernel, stride, padding, dilation and states") from None
+
+
+def _printed(solution: Solution, form: str | None) -> str:
+    from inspector.tables import derivation
+
+    if form is None:
+        return derivation.text(solution)
+    return {"json": derivation.to_json, "markdown": derivation.markdown, "html": derivation.html}[form](solution)
+
+
+def _write(file: str, source: str) -> None:
+    try:
+        Path(file).write_text(source, encoding="utf-8")
+    except OSError as error:
+        raise InspectionError(f"--build {file}: cannot be written: {error.strerror}") from None
+
+
+def _verified(found: Table, solution: Solution, name: str) -> tuple[str, bool]:
+    """The verdicts on the built model, and whether all agrees: the witnesses, and every printed shape and count."""
+    from inspector.tables import build
+    from inspector.tables.alignment import align, text
+    from inspector.verify import verify
+
+    model = build(solution, name)
+    verification = verify(model, (_BATCH, *solution.input_shape), input_dtypes=_dtypes(found))
+    printed = _printed_layers((row.row, row.output_shape) for row in solution.rows if row.kind != "container")
+    pairs = align(printed, _model_layers(verification.prediction))
+    broken = [pair for pair in pairs if pair.breaks]
+    total = solution.asked_total
+    count = verification.prediction.total_params + solution.beside
+    said = [
+        str(verification),
+        "",
+        f"{len(printed)} printed rows beside the model: " + (text(broken) if broken else "all agree"),
+    ]
+    if total is not None and total != count:
+        said.append(f"total printed {total}, the model has {count}")
+    return "\n".join(said), verification.ok and not broken and total in (None, count)
+
+
+def _against(found: Table, options: dict[str, Any]) -> tuple[str, bool]:
+    """The table beside a model of the user's."""
+    from inspector.predict import predict
+    from inspector.tables.alignment import align, text
+    from inspector.tables.solving.solve import input_shape_of
+
+    model: nn.Module = build_target(find_target(options["against"]), parse_arguments(options["arguments"]))
+    size = input_shape_of(found, _size(options["size"]))
+    with screen.models_own_prints_to_stderr():
+        prediction = predict(model, (_BATCH, *size), input_dtypes=_dtypes(found))
+    printed = _printed_layers(
+        (row, row.output_shape) for row in found.rows if row.kind not in ("container", "input") and row.repeat == 1
+    )
+    pairs = align(printed, _model_layers(prediction))
+    said = text(pairs)
+    agrees = not any(pair.breaks for pair in pairs)
+    total = found.total_params if options["param_total"] is None else options["param_total"]
+    if total is not None and total != prediction.total_params:
+        said, agrees = f"{said}\ntotal printed {total}, the model has {prediction.total_params}", False
+    return said, agrees
+
+
+def _dtypes(found: Table) -> list[str] | None:
+    first = next((row for row in found.rows if row.kind not in ("container", "input")), None)
+    return ["int64"] if first is not None and first.kind == "embedding" else None
+
+
+def _printed_layers(rows: Iterable[tuple[Any, tuple[int, ...] | None]]) -> list[Layer]:
+    from inspector.tables.alignment import Layer
+    from inspector.tables.solving.kinds import moving_statistics
+
+    found = []
+    for row, shape in rows:
+        params = row.params
+        if params is not None and shape:
+            params -= moving_statistics(row, shape[0])
+        kernel = row.stated.get("kernel")
+        whole = kernel if isinstance(kernel, tuple) and shape and len(kernel) == len(shape) - 1 else None
+        reused = "reused" in row.stated
+        found.append(Layer(row.name, row.kind, shape, None if reused else params, whole, row.line))
+    return found
+
+
+def _model_layers(prediction: Prediction) -> list[Layer]:
+    """The calls of modules that call no other, and the functions called outside them, in order."""
+    from inspector.tables.alignment import Layer
+    from inspector.tables.reading.kinds import kind_of_class
+
+    parents = {call.parent for call in prediction.modules}
+    places: list[tuple[int, int, Layer]] = []
+    for number, call in enumerate(prediction.modules):
+        kind = kind_of_class(call.kind)[0]
+        if (number in parents and kind != "attention") or not call.output_shapes:
+            continue
+        rows = prediction.rows[slice(*call.rows)]
+        shape = _without_batch(call.output_shapes[0])
+        places.append((call.rows[0], number, Layer(call.path, kind, shape, call.params, _kernel(rows))))
+    for number, row in enumerate(prediction.rows):
+        kind = kind_of_class(row.kind)[0]
+        if row.module in parents and row.output_shapes and kind != "unknown":
+            path = f"{prediction.modules[row.module].path}.{row.kind}".lstrip(".")
+            shape = _without_batch(row.output_shapes[0])
+            places.append((number, len(prediction.modules), Layer(path, kind, shape, row.params, _kernel([row]))))
+    return [layer for _, _, layer in sorted(places, key=lambda place: place[:2])]
+
+
+def _without_batch(shape: Sequence[Any]) -> tuple[int, ...]:
+    return tuple(int(size) for size in shape[1:])
+
+
+def _kernel(rows: Iterable[Any]) -> tuple[int, ...] | None:
+    for row in rows:
+        if row.params_formula is not None:
+            values = row.params_formula.values
+            for names in (("K_d", "K_h", "K_w"), ("K_h", "K_w"), ("K",)):
+                if all(name in values for name in names):
+                    return tuple(int(values[name]) for name in names)
+    return None
