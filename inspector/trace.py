@@ -1,8 +1,7 @@
-"""Follows a model's forward: which call happened in which module, and what its rule says of it.
+"""Follows a model's forward: which call happened in which module.
 
-A ``TorchFunctionMode`` sees every call, global module hooks see every module; neither leaves anything on the model.
-No kernel runs: outputs are meta tensors. Where real data was given and the forward needs its values, the same trace
-lets PyTorch execute each call and still predicts it from its rule.
+Calls come from the recorder's function mode, modules from watching ``nn.Module``'s own call; neither leaves anything on
+the model.
 """
 
 from __future__ import annotations
@@ -12,55 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
-from torch.overrides import TorchFunctionMode
 
-from inspector.calls import (
-    Call,
-    described,
-    first_tensor,
-    is_shape,
-    levels_of,
-    name_of,
-    shaped,
-    told_by_numbers,
-    with_levels,
-)
-from inspector.errors import NeedsData, ShapeError
-from inspector.fallback import ask_pytorch, asks_for_values, body_of, count_inside, lacks_kernel
-from inspector.inputs import meta_twin
-from inspector.internals import (
-    DisableTorchFunction,
-    any_autocast_enabled,
-    derivative,
-    functorch_level,
-    watcher_here,
-    watching,
-)
-from inspector.known import FRESH, KnownValues, Unknown, map_arguments, stand_in
-from inspector.questions import ANSWERS, SET_DATA, SET_GRAD, SETTERS
-from inspector.rules import PARAMETERS, PASSIVE, RANDOM, RULES, ValuesNeeded, rule_for
-from inspector.rules.autocast import autocast_output
-from inspector.rules.common import product
+from inspector.calls import described, name_of
+from inspector.errors import NeedsData
+from inspector.fallback import asks_for_values, count_inside
+from inspector.internals import DisableTorchFunction, watcher_here, watching
+from inspector.recording import GIVE_DATA, Recorder
 from inspector.shortcuts import SHORTCUTS
-from inspector.structure import map_tensors, tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from inspector.formula import BoundFormula
     from inspector.shortcuts import Shortcut
     from inspector.symbolic import Symbols
 
 
-class Tracer(TorchFunctionMode):
-    """Records every call of one forward, on one thread.
+class Tracer(Recorder):
+    """Records every call of one forward with the module that makes it.
 
     Args:
         paths: id of a module -> its registered path.
-        parameters: id of a registered parameter -> its number; a call's first use of one is noted.
-        home: the device that tensors made here claim to live on, so that code that asks takes the branch it takes
-        there.
+        parameters: id of a registered parameter -> its number.
+        home: the device that tensors made here claim to live on.
         symbols: the names among the input's sizes.
         real: let PyTorch execute each call on real data, beside its prediction.
     """
@@ -68,31 +40,15 @@ class Tracer(TorchFunctionMode):
     def __init__(
         self, paths: dict[int, str], parameters: dict[int, int], home: torch.device, symbols: Symbols, real: bool
     ) -> None:
-        super().__init__()
-        #: Fields of `Call`, as many as differ from their defaults: a plain tuple is made in a fifth of the time.
-        self.calls: list[tuple[Any, ...]] = []
+        super().__init__(parameters, home, symbols, real)
         #: (path, class, number of the calling module call or -1, calls before it) of each module call as it began ...
         self.modules: list[tuple[str, type[nn.Module], int, int]] = []
         #: ... and (calls until then, shapes, dtypes) as it ended.
         self.returns: list[tuple[int, tuple[Any, ...], tuple[torch.dtype, ...]]] = []
-        self._paths = paths
-        self._pending = parameters
-        self._home = home
-        self._symbols = symbols
-        self._real = real
-        self._known = KnownValues()
-        self._open: list[int] = [-1]
         #: Path, class and arguments of the innermost module that an exception passed, unless it was caught.
         self.stopped_in: tuple[str, type[nn.Module], Any] | None = None
-        self._last: Any = None  # the tensor that the last call returned
-        self._followed: Any = None
-        level = functorch_level()
-        self._outside = 0 if level is None else level.level()  # depth of the caller's own transforms
-        self._derivatives: set[tuple[int, int, str]] = set()  # module call, depth and name of those noted
         self._stopped_by: BaseException | None = None
-        self._taken_back: list[tuple[Any, Tensor, Any]] = []  # (setter, tensor, value before)
-
-    # Modules
+        self._paths = paths
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -148,124 +104,6 @@ class Tracer(TorchFunctionMode):
                     return self.__torch_function__(call[0], (), call[1], call[2])
         return run(module, x)
 
-    # Calls
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        rule = RULES.get(func)
-        if rule is None:
-            return self._without_rule(func, args, kwargs or {})
-        if self._real or functorch_level() is not None or any_autocast_enabled():
-            return self._with_care(func, rule, args, kwargs or {})
-        try:
-            output, formula = rule(*args, **kwargs) if kwargs else rule(*args)
-        except ShapeError:
-            raise
-        except ValuesNeeded:
-            return self._from_values(func, args, kwargs or {})
-        except Exception:
-            return self._rule_failed(func, rule, args, kwargs or {})
-        if type(output) is torch.Size or (type(output) is tuple and is_shape(output)):
-            output = torch.empty(output, dtype=first_tensor(args, kwargs).dtype, device=_META)
-        return self._record(func, rule, args, kwargs, output, formula, output)
-
-    def _record(
-        self,
-        func: Any,
-        rule: Any,
-        args: Any,
-        kwargs: Any,
-        output: Any,
-        formula: Any,
-        shown: Any,
-        parameters: tuple[int, ...] = (),
-        **facts: Any,
-    ) -> Any:
-        """Append the call, with the parameters it is the first to use, and remember values that are known.
-
-        Returns ``output``; the row has the shapes and dtype of ``shown``.
-        """
-        if type(shown) is Tensor:
-            shapes: tuple[Any, ...] = (shown.shape,)
-            dtype: torch.dtype | None = shown.dtype
-            self._last = output
-        else:
-            shapes, dtypes = described(shown)
-            dtype = dtypes[0] if dtypes else None
-            self._last = None
-        used = parameters or (self._first_uses(args, kwargs) if self._pending else ())
-        params = self._parameters_formula(rule, args, kwargs or {}) if used else None
-        if facts:
-            self.calls.append(Call(func, shapes, dtype, formula, self._open[-1], used, params, **facts))
-        elif used:
-            self.calls.append((func, shapes, dtype, formula, self._open[-1], used, params))
-        else:
-            self.calls.append((func, shapes, dtype, formula, self._open[-1]))
-        if func in FRESH and args and not self._symbols and functorch_level() is None:
-            args = (stand_in(args[0]), *args[1:])
-        first = args[0] if args else None
-        lead = first[0] if type(first) in _NESTS and first else first
-        known = self._known
-        if not (self._real or (type(lead) is Tensor and id(lead) not in known.steps and lead.is_meta)):
-            if func not in RANDOM and known.covers(args, kwargs or {}):
-                known.remember(func, args, kwargs or {}, output)
-            elif isinstance(first, Tensor) and (output is first or output is None):
-                known.forget(first)
-        if kwargs and kwargs.get("out") is not None and not known.covers(args, kwargs):
-            for tensor in tensors(output):
-                known.forget(tensor)
-        return output
-
-    @staticmethod
-    def _parameters_formula(rule: Any, args: Any, kwargs: Any) -> BoundFormula | None:
-        formula = PARAMETERS.get(rule)
-        try:
-            return None if formula is None else formula(*args, **kwargs)
-        except Exception:  # a call form it does not know: the elements are counted all the same
-            return None
-
-    def _first_uses(self, args: Any, kwargs: Any) -> tuple[int, ...]:
-        pending = self._pending
-        used: tuple[int, ...] = ()
-        for value in args if not kwargs else (*args, *kwargs.values()):
-            if id(value) in pending:
-                used += (pending.pop(id(value)),)
-            elif type(value) in _NESTS and value and type(value[0]) is not int:
-                if _NESTS.isdisjoint(map(type, value)):
-                    used += tuple([pending.pop(key) for key in map(id, value) if key in pending])
-                else:
-                    used += self._first_uses(value, None)
-        return used
-
-    def _without_rule(self, func: Any, args: Any, kwargs: Any) -> Any:
-        if func in PASSIVE or isinstance(func, type):  # torch.device, torch.Size: values, no tensors
-            return func(*args, **kwargs)
-        answer = ANSWERS.get(func)
-        if answer is not None:
-            return answer(args[0], self._home)
-        if func in SETTERS:
-            if args[0].is_leaf:
-                self._taken_back += [
-                    (Tensor.requires_grad_, args[0], args[0].requires_grad),
-                    (SET_GRAD, args[0], args[0].grad),
-                ]
-            return func(*args, **kwargs)
-        if func == SET_DATA:  # a new object each time
-            return self._set_data(*args)
-        if func is torch.autograd.grad and not self._real:
-            return self._gradients(*args, **kwargs)
-        rule = rule_for(func)
-        if rule is not None:
-            return self._with_care(func, rule, args, kwargs)
-        body = body_of(func)
-        if body is not None and func is not self._followed:
-            self._followed = func  # a body that asks for itself again is no body to follow
-            try:
-                with self:
-                    return body(*args, **kwargs)
-            finally:
-                self._followed = None
-        return self._ask_pytorch(func, args, kwargs)
-
     def script(self, original: Any, script: Any, args: Any, kwargs: Any) -> Any:
         """A call of TorchScript: one row, counted by PyTorch; the parameters that it read come with it."""
         if watcher_here() != self._call_module:
@@ -276,7 +114,7 @@ class Tracer(TorchFunctionMode):
             except Exception as error:
                 # The interpreter keeps to itself why a tensor without data could not be a condition.
                 if asks_for_values(error) or (not self._real and str(error).rstrip().endswith("RuntimeError:")):
-                    raise NeedsData(f"{name_of(script)} {self._lack(None)}. {_GIVE_DATA}") from error
+                    raise NeedsData(f"{name_of(script)} {self.lack(None)}. {GIVE_DATA}") from error
                 raise
             return self._record(
                 script,
@@ -291,142 +129,5 @@ class Tracer(TorchFunctionMode):
                 parameters=self._first_uses(read, None),
             )
 
-    def _set_data(self, tensor: Tensor, value: Tensor) -> None:
-        """``tensor.data = value``: a lazy parameter gets its size; what holds values keeps them."""
-        if is_lazy(tensor) or self._real:
-            SET_DATA(tensor, value)
-        elif tensor.is_meta:
-            self._taken_back.append((SET_DATA, tensor, tensor.detach()))
-            SET_DATA(tensor, meta_twin(value))
 
-    def _gradients(self, outputs: Any, inputs: Any, *_: Any, **__: Any) -> tuple[Tensor, ...]:
-        """Of a backward inside a forward only the shapes are known: what it multiplies is not written in the
-        forward.
-        """
-        found = tuple(torch.empty_like(tensor, device=_META) for tensor in tensors(inputs))
-        return self._record(torch.autograd.grad, None, (outputs, inputs), {}, found, None, found, macs=None)  # type: ignore[no-any-return]
-
-    def _rule_failed(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
-        """The rule does not know these arguments: ``out=`` names the result, all else is PyTorch's to answer or
-        refuse.
-        """
-        target = kwargs.get("out")
-        if target is not None:
-            rest = {key: value for key, value in kwargs.items() if key != "out"}
-            try:
-                output, formula = rule(*args, **rest)
-            except Exception:
-                return self._ask_pytorch(func, args, kwargs)
-            shapes = [tuple(t.shape) for t in tensors(output)] if tensors(output) else [tuple(output)]
-            if shapes == [tuple(t.shape) for t in tensors(target)]:
-                return self._record(func, rule, args, kwargs, target, formula, target)
-        return self._ask_pytorch(func, args, kwargs)
-
-    def _ask_pytorch(self, func: Any, args: Any, kwargs: Any) -> Any:
-        if self._real:
-            try:
-                _, macs = ask_pytorch(func, args, kwargs, self._symbols)
-            except Exception:  # no meta kernel: what runs for real is counted
-                output, macs, _ = count_inside(func, args, kwargs, real=True)
-            else:
-                output = func(*args, **kwargs)
-        else:
-            try:
-                output, macs = ask_pytorch(func, args, kwargs, self._symbols)
-            except Exception as error:
-                if asks_for_values(error):
-                    return self._from_values(func, args, kwargs, error)
-                raise
-        if output is NotImplemented:  # an operator of Python that declines, such as ``tensor == "text"``
-            return output
-        return self._record(func, None, args, kwargs, output, None, output, macs=macs, by_pytorch=True)
-
-    def _from_values(self, func: Any, args: Any, kwargs: Any, error: Exception | None = None) -> Any:
-        """A call whose outcome hangs on values: computed where these follow from constants."""
-        known = self._known
-        try:
-            real = [map_arguments(value, known.value) for value in (args, kwargs)]
-        except Unknown:
-            rule = rule_for(func)
-            told = None if rule is None else told_by_numbers(rule, args, kwargs, known.value_or_itself)
-            if told is None:
-                raise NeedsData(f"{name_of(func)} {self._lack(error)}. {_GIVE_DATA}") from error
-            return self._record(func, rule, args, kwargs, told[0], told[1], told[0], data_dependent=True)
-        output = func(*real[0], **real[1])
-        if not tensors(output):
-            return output
-        twin = map_tensors(output, meta_twin)
-        return self._record(func, None, args, kwargs, twin, None, twin, data_dependent=True)
-
-    @staticmethod
-    def _lack(error: Exception | None) -> str:
-        if error is None or not lacks_kernel(error):
-            return "needs the values of a tensor, and the input has none"
-        return "has no rule here, and PyTorch knows no shape of its result (no meta kernel, no fake implementation)"
-
-    # Real data, vmap and autocast
-
-    def _with_care(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
-        levels: dict[int, Any] = {}
-        if functorch_level() is not None:
-            self._note_derivative()
-            levels = levels_of(args, kwargs)
-        if self._real:
-            return self._execute(func, rule, args, kwargs, levels)
-        try:
-            output, formula = rule(*args, **kwargs)
-        except ShapeError:
-            raise
-        except ValuesNeeded:
-            return self._from_values(func, args, kwargs)
-        except Exception:
-            return self._rule_failed(func, rule, args, kwargs)
-        if type(output) is torch.Size or (type(output) is tuple and is_shape(output)):
-            output = torch.empty(output, dtype=first_tensor(args, kwargs).dtype, device=_META)
-        if any_autocast_enabled():
-            output = autocast_output(func, output, self._home.type)
-        facts: dict[str, Any] = {}
-        if levels:
-            facts["times"] = product(levels.values())
-            output = map_tensors(output, lambda tensor: with_levels(tensor, levels))
-        return self._record(func, rule, args, kwargs, output, formula, output, **facts)
-
-    def _note_derivative(self) -> None:
-        """One row for each derivative that a module takes: what a backward multiplies is not written in the forward."""
-        found = derivative(self._outside)
-        if found is not None and (self._open[-1], *found) not in self._derivatives:
-            self._derivatives.add((self._open[-1], *found))
-            self.calls.append(Call(getattr(torch.func, found[1]), (), None, None, self._open[-1], macs=None))
-
-    def _execute(self, func: Any, rule: Any, args: Any, kwargs: Any, levels: dict[int, Any]) -> Any:
-        """Run the call for real; its row is what the rule says of twins without data."""
-        facts: dict[str, Any] = {"times": product(levels.values())} if levels else {}
-        predicted = formula = None
-        named = {key: value for key, value in kwargs.items() if key != "out"}
-        try:
-            predicted, formula = shaped(rule, map_tensors(args, meta_twin), map_tensors(named, meta_twin))
-        except ShapeError:
-            raise
-        except Exception as error:
-            told = told_by_numbers(rule, args, named, _itself)
-            if told is not None:
-                predicted, formula = told
-            elif not isinstance(error, ValuesNeeded):
-                return self._ask_pytorch(func, args, kwargs)
-            facts["data_dependent"] = True
-        output = func(*args, **kwargs)
-        if "data_dependent" in facts and not tensors(output):
-            return output
-        return self._record(
-            func, rule, args, kwargs, output, formula, output if predicted is None else predicted, **facts
-        )
-
-
-_META = torch.device("meta")
-_GIVE_DATA = "Give real data: --input-file data.npz, or input_data=..."
 _NOTHING_RETURNED: tuple[int, tuple[Any, ...], tuple[torch.dtype, ...]] = (0, (), ())
-_NESTS = frozenset((tuple, list))
-
-
-def _itself(tensor: Tensor) -> Tensor:
-    return tensor
