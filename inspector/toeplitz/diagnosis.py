@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from inspector.toeplitz.configuration import Convolution
-from inspector.toeplitz.faults import Fault, Variant, located, matching, resized, respond, variants
+from inspector.toeplitz.faults import Fault, Variant, resized, respond, variants
+from inspector.toeplitz.location import located, matching
 from inspector.toeplitz.question import Question, allowed_error, wide
 
 #: (channel, *place) of an impulse.
@@ -87,7 +88,8 @@ class Diagnosis:
 
     @cached_property
     def _wanted(self) -> Tensor:
-        return self._respond(self.question.operator.convolution, wide(self.weight))
+        matrix = self.question.operator.with_weight(wide(self.weight))
+        return torch.cat([matrix(wide(self._images(part))) for part in self._parts()])
 
     @cached_property
     def _wrong(self) -> Tensor:

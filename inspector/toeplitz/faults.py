@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise, product
@@ -29,7 +28,7 @@ Kind = Literal[
     "adjoint",
     "precision",
 ]
-_AXES = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
+AXES = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +70,30 @@ def respond(convolution: Convolution, weight: Tensor, images: Tensor) -> Tensor:
         pairs = [axis_taps[tap] for axis_taps, tap in zip(taps, place, strict=True)]
         if any(len(outputs) == 0 for outputs, _ in pairs):
             continue
-        windows = _open([outputs.to(images.device) for outputs, _ in pairs])
-        image = _open([inputs.to(images.device) for _, inputs in pairs])
+        windows = _box([outputs for outputs, _ in pairs], images.device)
+        image = _box([inputs for _, inputs in pairs], images.device)
         reads, writes = (windows, image) if convolution.transposed else (image, windows)
         whole: tuple[Any, ...] = (slice(None),) * 3
         out[(*whole, *writes)] += torch.einsum(mixed, kernel[(*whole, *place)], grouped[(*whole, *reads)])
     return out.flatten(1, 2)
 
 
-def _open(indices: list[Tensor]) -> tuple[Tensor, ...]:
-    """Indices of every axis, shaped so that they index a box."""
+def _box(indices: list[Tensor], device: torch.device) -> tuple[Any, ...]:
+    """Indices of every axis so that they index a box: slices where all are regular, which is quicker by far."""
+    slices = [_slice(index.tolist()) for index in indices]
+    if None not in slices:
+        return tuple(slices)
     return tuple(
-        index.reshape([-1 if axis == number else 1 for axis in range(len(indices))])
+        index.to(device).reshape([-1 if axis == number else 1 for axis in range(len(indices))])
         for number, index in enumerate(indices)
     )
+
+
+def _slice(index: list[int]) -> slice | None:
+    step = index[1] - index[0] if len(index) > 1 else 1
+    if step > 0 and index == list(range(index[0], index[-1] + 1, step)):
+        return slice(index[0], index[-1] + 1, step)
+    return None
 
 
 def variants(convolution: Convolution, weight: Tensor) -> Iterator[Variant]:
@@ -97,7 +106,7 @@ def variants(convolution: Convolution, weight: Tensor) -> Iterator[Variant]:
 
 
 def _taps(convolution: Convolution, weight: Tensor) -> Iterator[Variant]:
-    names = _AXES[len(convolution.axes)]
+    names = AXES[len(convolution.axes)]
     long = [number for number, axis in enumerate(convolution.axes) if axis.kernel > 1]
     for count in range(len(long), 0, -1):
         for chosen in combinations(long, count):
@@ -112,7 +121,7 @@ def _taps(convolution: Convolution, weight: Tensor) -> Iterator[Variant]:
 
 
 def _along_axes(convolution: Convolution, weight: Tensor) -> Iterator[Variant]:
-    names = _AXES[len(convolution.axes)]
+    names = AXES[len(convolution.axes)]
     everything = tuple(range(len(names)))
     for chosen in (everything, *((number,) for number in everything if len(everything) > 1)):
         along = " and ".join(names[number] for number in chosen)
@@ -225,75 +234,3 @@ def resized(variant: Variant, size: tuple[int, ...]) -> Variant | None:
     changed = replace(getattr(variant.convolution, grid), size=size)
     convolution = replace(variant.convolution, axes=tuple(axes), **{grid: changed})
     return Variant(variant.fault, convolution, variant.weight)
-
-
-def matching(found: Tensor, wanted: Tensor, dim: int, near: float) -> list[int] | None:
-    """Which slice of ``wanted`` each slice of ``found`` is, along ``dim``; None where one is none of them."""
-    order = []
-    columns = [wanted.select(dim, number) for number in range(wanted.shape[dim])]
-    for number in range(found.shape[dim]):
-        here = found.select(dim, number)
-        twins = [other for other, column in enumerate(columns) if bool(((here - column).abs() <= near).all())]
-        if not twins:
-            return None
-        order.append(number if number in twins else twins[0])
-    return order
-
-
-def located(
-    found: Tensor,
-    wanted: Tensor,
-    wrong: Tensor,
-    owners: Tensor,
-    sources: list[tuple[int, ...]],
-    kernel: tuple[int, ...],
-) -> Fault:
-    r"""What the entries that differ have in common: taps, channels, or a border.
-
-    Args:
-        found: (impulses, C, \*size), as the kernel answers.
-        wanted: as it should.
-        wrong: where they differ.
-        owners: number of the one tap that joins impulse and output, −1 where there is none, −2 where there are several.
-        sources: (channel, \*place) of every impulse.
-        kernel: taps along each axis.
-    """
-    first = tuple(wrong.nonzero()[0].tolist())
-    source, target = sources[first[0]], first[1:]
-    example = (
-        f"output {target} takes {found[first].item():.6g} times input {source}, where {wanted[first].item():.6g} is "
-        "asked for"
-    )
-    taps = set(owners[wrong].tolist())
-    every = set(owners.unique().tolist()) - {-1, -2}
-    parts = wrong.nonzero()
-    outs, ins = set(parts[:, 1].tolist()), {sources[number][0] for number in set(parts[:, 0].tolist())}
-    names = [f"tap {tuple(n.item() for n in torch.unravel_index(torch.tensor(tap), kernel))}" for tap in sorted(taps)]
-    channels = _some("output channel", outs, found.shape[1]) + _some("input channel", ins, len({s[0] for s in sources}))
-    if taps and taps < every and not taps & {-1, -2} and len(taps) <= max(1, len(every) // 2):
-        return Fault("tap", f"{', '.join(names)}{channels} {'is' if len(taps) == 1 else 'are'} wrong: {example}")
-    if (border := _border(wrong)) is not None:
-        return Fault("border", f"outputs at the border ({border}){channels} are wrong: {example}")
-    if channels:
-        return Fault("channel", f"every tap is wrong{channels}: {example}")
-    return Fault("unknown", f"{int(wrong.sum())} of {wrong.numel()} entries differ; {example}")
-
-
-def _some(word: str, numbers: set[int], total: int) -> str:
-    if len(numbers) == total:
-        return ""
-    return f" at {word}{'s' * (len(numbers) > 1)} {', '.join(map(str, sorted(numbers)))}"
-
-
-def _border(wrong: Tensor) -> str | None:
-    """The fewest edges that hold every wrong output: ``H = 0``, ``W = 7``; None where they lie elsewhere too."""
-    size = wrong.shape[2:]
-    places = wrong.any(0).any(0).nonzero()
-    edges = [(axis, edge) for axis, length in enumerate(size) if length > 2 for edge in (0, length - 1)]
-    if len(places) == math.prod(size):
-        return None
-    for count in range(1, len(edges) + 1):
-        for chosen in combinations(edges, count):
-            if all(any(place[axis] == edge for axis, edge in chosen) for place in places.tolist()):
-                return ", ".join(f"{_AXES[len(size)][axis]} = {edge}" for axis, edge in chosen)
-    return None
