@@ -6,6 +6,7 @@ import gc
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.peers import PEERS
@@ -35,16 +36,23 @@ def peak(subject: str, tool: str, timeout: float) -> dict[str, float] | None:
     return found
 
 
+def rise(call: Callable[[], object]) -> dict[str, float]:
+    """MiB held before a call, and how much more this process holds at the call's peak."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is held now
+    before = _kibibytes("VmRSS")
+    kept = call()
+    found = {"before_mib": before / 1024, "rise_mib": (_kibibytes("VmHWM") - before) / 1024}
+    del kept
+    return found
+
+
 def _main(subject_name: str, tool: str) -> None:
     subject = next(subject for subject in SUBJECTS if subject.name == subject_name)
     peer = next(peer for peer in PEERS if peer.name == tool)
     peer.figures(*vision("alexnet").on("meta"))  # what the tool itself imports and builds once is not the model's
     model, x = subject.on("meta")
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is held now
-    before = _kibibytes("VmRSS")
-    peer.figures(model, x)
-    print(json.dumps({"before_mib": before / 1024, "rise_mib": (_kibibytes("VmHWM") - before) / 1024}))
+    print(json.dumps(rise(lambda: peer.figures(model, x))))
 
 
 if __name__ == "__main__":

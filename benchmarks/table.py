@@ -6,14 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-BEGIN, END = "<!-- inspection: written by python -m benchmarks.inspection -->", "<!-- inspection: end -->"
+
+def write_between(path: Path, suite: str, written: str) -> None:
+    """Replace what stands between the markers of a suite."""
+    begin, end = f"<!-- {suite}: written by python -m benchmarks.{suite} -->", f"<!-- {suite}: end -->"
+    text = path.read_text()
+    before, after = text.index(begin) + len(begin), text.index(end)
+    path.write_text(f"{text[:before]}\n{written}\n{text[after:]}")
 
 
 def write_tables(path: Path, report: dict[str, Any]) -> None:
-    """Replace what stands between the markers."""
-    text = path.read_text()
-    before, after = text.index(BEGIN) + len(BEGIN), text.index(END)
-    path.write_text(f"{text[:before]}\n{tables(report)}\n{text[after:]}")
+    """The tables of the inspection."""
+    write_between(path, "inspection", tables(report))
 
 
 def tables(report: dict[str, Any]) -> str:
@@ -22,7 +26,7 @@ def tables(report: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _grid(head: list[str], rows: list[list[str]]) -> str:
+def grid(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -39,7 +43,7 @@ def _conditions(report: dict[str, Any]) -> str:
 def _by_subject(title: str, report: dict[str, Any], cell: Callable[[dict[str, Any]], str]) -> str:
     tools = list(report["tools"])
     rows = [[name, *(cell(subject["tools"][tool]) for tool in tools)] for name, subject in report["subjects"].items()]
-    return f"{title}\n\n{_grid(['', *tools], rows)}"
+    return f"{title}\n\n{grid(['', *tools], rows)}"
 
 
 def _speed(report: dict[str, Any]) -> str:
@@ -95,7 +99,7 @@ def _zoo(report: dict[str, Any]) -> str:
         for tool, tally in zoo["tally"].items()
     ]
     head = ["tool", "MACs exact", "within 2 %", "farther", "no answer", "parameters exact"]
-    return f"### All {len(zoo['models'])} classifiers of torchvision\n\n{_grid(head, rows)}"
+    return f"### All {len(zoo['models'])} classifiers of torchvision\n\n{grid(head, rows)}"
 
 
 def _growth(report: dict[str, Any]) -> str:
@@ -104,5 +108,5 @@ def _growth(report: dict[str, Any]) -> str:
         [name, str(entry["calls"]), f"{entry['seconds'] * 1e3:.1f}", f"{entry['seconds_per_call'] * 1e6:.1f}"]
         for name, entry in growth["blocks"].items()
     ]
-    grid = _grid(["residual blocks", "calls", "ms", "µs per call"], rows)
-    return f"### Growth with the number of calls: time ~ calls^{growth['exponent']:.2f}\n\n{grid}"
+    table = grid(["residual blocks", "calls", "ms", "µs per call"], rows)
+    return f"### Growth with the number of calls: time ~ calls^{growth['exponent']:.2f}\n\n{table}"
