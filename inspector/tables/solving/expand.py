@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -58,6 +59,12 @@ def expand(table: Table) -> tuple[tuple[Step, ...], tuple[Block, ...]]:
     steps: list[Step] = []
     blocks: list[Block] = []
     _walk(table.rows, 0, len(table.rows), "", steps, blocks, after=table.format == "torchsummary")
+    for at, (step, after) in enumerate(itertools.pairwise(steps)):
+        if step.row.output_shape is None and "output_size" not in step.row.stated and after.row.input_shape:
+            # A table that prints what goes in prints each output one row below.
+            shape = after.row.input_shape
+            flat = step.row.kind == "linear" and set(shape[1:]) == {1}  # "1×1×1000" goes into the softmax
+            steps[at] = replace(step, row=replace(step.row, output_shape=shape[:1] if flat else shape))
     return tuple(steps), tuple(blocks)
 
 

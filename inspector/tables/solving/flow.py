@@ -8,6 +8,7 @@ from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Final
 
+from inspector.errors import InspectionError
 from inspector.tables.solving.bounds import Asked, asked_of
 from inspector.tables.solving.contradiction import Conflict
 from inspector.tables.solving.families import Family, Solutions
@@ -184,7 +185,9 @@ class Flow:
             channels = row.stated.get("out_channels", asked.out_channels)
             if row.kind in CONVOLUTIONS and not isinstance(channels, int):
                 if not asked.depthwise:
-                    raise Unsolvable("", f"{row.name} prints neither an output shape nor its channels")
+                    raise InspectionError(
+                        f"line {row.line}: {row.name} prints neither an output shape nor its channels"
+                    )
                 channels = size[0]
             if len(size) < 2:
                 raise Unsolvable(shown(size), f"{row.kind} takes channels and 1 to 3 axes")
@@ -263,7 +266,7 @@ def _follows(row: PrintedRow, asked: Asked, shapes: tuple[Sizes, ...]) -> Sizes:
     target = _stated_size(row)
     if row.kind == "linear":
         if not isinstance(features, int):
-            raise Unsolvable("", f"{row.name} prints neither an output shape nor its features")
+            raise InspectionError(f"line {row.line}: {row.name} prints neither an output shape nor its features")
         return (*size[:-1], features) if len(size) == 2 else (features,)
     if row.kind.startswith(("global", "adaptive")):
         return (size[0], *(_stretched(target, len(size) - 1) if target else (1,) * (len(size) - 1)))
@@ -280,4 +283,7 @@ def _follows(row: PrintedRow, asked: Asked, shapes: tuple[Sizes, ...]) -> Sizes:
         return (*size, features)
     if row.kind in KEEPING or row.kind in ("add", "multiply", "unknown"):
         return size
-    raise Unsolvable("", f"{row.name} prints no output shape, and of a {row.kind} none follows")
+    raise InspectionError(
+        f"line {row.line}: {row.name} prints no output shape, and none follows for {row.kind!r}: "
+        "print the shape, or its layers row by row"
+    )

@@ -67,8 +67,11 @@ def _reachable(row: PrintedRow, asked: Asked, before: Sizes, target: Sizes | Non
         found[target] = None
         found[before] = None
     grows = row.kind == "conv_transpose"
-    touching = row.kind != "conv"  # a pool's stride is its kernel unless stated, and so a transposed convolution's
-    strides = [asked.axis("stride", n) or (asked.axis("kernel", n) if touching else None) for n in range(len(before))]
+    # A pool's stride is its kernel unless stated, 2 where neither is, and so a transposed convolution's.
+    touching = row.kind != "conv"
+    strides = [
+        asked.axis("stride", n) or ((asked.axis("kernel", n) or 2) if touching else None) for n in range(len(before))
+    ]
     if all(stride is not None for stride in strides) or target is None:
         steps = [stride or 1 for stride in strides]
         found[tuple(size * s if grows else -(-size // s) for size, s in zip(before, steps, strict=True))] = None

@@ -131,7 +131,11 @@ def fits_print(row: PrintedRow, size: tuple[int, ...], params: int) -> bool:
 
 def _counts(problem: Problem, found: Solutions) -> str:
     if not found.values:
-        return f"{problem.row.params} parameters"
+        stated = {name: problem.row.stated[name] for name in ("in_features",) if name in problem.row.stated}
+        return f"{problem.row.kind} from {problem.input} to {problem.output} with {stated}"
+    about = problem.row.stated.get("params_about")
+    if problem.row.params is None and isinstance(about, tuple):
+        return f"{about[0]} to {about[1]} parameters, as printed, hold none of {sorted(found.values)[:5]}"
     printed = problem.row.params or 0
     near = min(found.values, key=lambda value: (abs(value - printed), found.values[value].cost))
     return f"{printed} parameters ≠ {near}, the nearest count that the shapes allow"

@@ -111,12 +111,20 @@ def _channels(problem: Problem, C_in: int, C_out: int) -> None:
     for name, value in (("in_channels", C_in), ("out_channels", C_out)):
         stated = problem.row.stated.get(name)
         stated = problem.asked.out_channels if name == "out_channels" and stated is None else stated
+        if name == "in_channels" and _seen_by_a_kernel(problem, C_in):
+            continue
         if isinstance(stated, int) and stated != value:
             raise Unsolvable(f"{name} = {stated} ≠ {value}", f"the row states {stated}, the shapes say {value}")
 
 
+def _seen_by_a_kernel(problem: Problem, C_in: int) -> int:
+    """The groups that stated input channels mean where they are a part of all, "kernels of 5×5×48" of 96; else 0."""
+    stated = problem.row.stated.get("in_channels")
+    return C_in // stated if isinstance(stated, int) and 0 < stated < C_in and C_in % stated == 0 else 0
+
+
 def _groups(problem: Problem, C_in: int, C_out: int) -> list[int]:
-    asked = C_in if problem.asked.depthwise else problem.asked.groups
+    asked = C_in if problem.asked.depthwise else problem.asked.groups or _seen_by_a_kernel(problem, C_in) or None
     if asked is None:
         return divisors(gcd(C_in, C_out)) if problem.tier.groups else [1]
     if C_in % asked or C_out % asked:
