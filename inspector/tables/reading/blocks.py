@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from inspector.tables.reading.limits import MAX_REPEAT, bounded
+from inspector.tables.reading.limits import MAX_PHRASE, MAX_REPEAT, bounded
 from inspector.tables.reading.phrases import Layer, read_phrase
 
 _TIMES_AFTER = re.compile(r"\s*(?:[×x*]|times)\s*(\d{1,9})\b", re.IGNORECASE)
@@ -21,6 +21,8 @@ def read_cell(text: str) -> list[Layer]:
     >>> block.kind, block.repeat, [layer.stated["out_channels"] for layer in block.inside]
     ('container', 3, [64, 64])
     """
+    if len(text) > MAX_PHRASE:
+        return []
     layers: list[Layer] = []
     for part in _parts(re.sub(r"<br\s?/?>|\n", ";", text), ";"):
         layers += _read_part(part.strip())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from typing import Final
 
 from inspector.tables.reading.limits import MAX_COLUMNS, MAX_NESTING, MAX_ROWS, HostileTable, check_columns, check_rows
 from inspector.tables.reading.sheet import Grid
 
+_LONG_TAG = re.compile(r"<[A-Za-z/!?][^<>]{10000}")
 _CELLS: Final = ("td", "th")
 _MAX_CELLS: Final = 200_000
 
@@ -136,6 +138,8 @@ def read_html(text: str) -> tuple[list[Grid], str]:
     Raises:
         HostileTable: spans, nesting or cells beyond the limits.
     """
+    if text.count("<!") > 1_000 or text.count("<") > 300_000 or _LONG_TAG.search(text):  # the parser's worst cases
+        raise HostileTable("the HTML holds more tags or comments, or longer ones, than a page with a table has")
     parser = _Tables()
     parser.feed(text)
     parser.finish()

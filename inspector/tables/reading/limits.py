@@ -12,6 +12,7 @@ MAX_LINES: Final = 40_000  # Keras prints up to three lines for each row
 MAX_ROWS: Final = 10_000
 MAX_COLUMNS: Final = 200
 MAX_CELL: Final = 2_000  # characters
+MAX_PHRASE: Final = 300  # characters in which layers are looked for
 MAX_SIZE: Final = 10**9  # one axis, kernel, stride, repeat
 MAX_COUNT: Final = 10**15  # parameters, multiply-adds
 MAX_REPEAT: Final = 1_000
@@ -44,6 +45,12 @@ def check_rows(rows: int) -> None:
     """Raises ``HostileTable`` for more than ``MAX_ROWS`` rows."""
     if rows > MAX_ROWS:
         raise HostileTable(f"the table has more than {MAX_ROWS:,} rows; split it, or print it with less depth")
+
+
+def check_unread(lines: int) -> None:
+    """Raises ``HostileTable`` for more than ``MAX_ROWS`` lines that are no rows: this is no table."""
+    if lines > MAX_ROWS:
+        raise HostileTable(f"more than {MAX_ROWS:,} lines are no rows of a table; give the table alone")
 
 
 def check_columns(columns: int, line: int) -> None:

@@ -206,7 +206,7 @@ def _attribute(name: str, found: list[str], stated: dict[str, object]) -> object
 
 def _kind_in(words: str) -> tuple[str, str, dict[str, object]]:
     """Kind, class as printed and what it states, from the longest run of words that names a kind."""
-    found = _WORDS.findall(words)
+    found = _WORDS.findall(words)[:12]
     for length in range(min(4, len(found)), 0, -1):
         for start in range(len(found) - length + 1):
             run = found[start : start + length]

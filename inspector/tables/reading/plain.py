@@ -10,7 +10,7 @@ from typing import Final
 from inspector.tables.reading.blocks import read_cell
 from inspector.tables.reading.columns import field_of, is_heading
 from inspector.tables.reading.kinds import kind_of_name
-from inspector.tables.reading.limits import check_cell, check_rows
+from inspector.tables.reading.limits import check_cell, check_rows, check_unread
 from inspector.tables.reading.lines import is_rule
 from inspector.tables.reading.numbers import exact, rounded
 from inspector.tables.reading.shapes import find_lists, shape_of
@@ -129,6 +129,7 @@ def _counted(number: int, line: str, label: str, shape: str) -> _Piece:
 
 def _take(piece: _Piece, runs: _Runs, sheet: Sheet) -> None:
     if piece.label and not _is_layer(piece):
+        check_unread(len(sheet.unread))
         sheet.unread.append(UnreadLine(piece.line, piece.text, "expected a layer, its output shape or its parameters"))
         return
     if piece.label and piece.shape:

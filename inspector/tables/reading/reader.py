@@ -10,7 +10,7 @@ from inspector.errors import InspectionError
 from inspector.tables.reading import boxed, delimited, keras, latex, own, summaries
 from inspector.tables.reading.grids import sheet_of
 from inspector.tables.reading.html import read_html
-from inspector.tables.reading.limits import MAX_CHARACTERS, check_text
+from inspector.tables.reading.limits import MAX_CHARACTERS, check_rows, check_text
 from inspector.tables.reading.lines import is_rule
 from inspector.tables.reading.markdown import has_markdown, read_markdown
 from inspector.tables.reading.plain import gapped, read_plain
@@ -114,6 +114,7 @@ def _sheet(text: str, column: str | None) -> Sheet:
         if (header := header_line(lines)) is not None:
             return read_lines(lines, header)
     if has_markdown(lines):
+        check_rows(sum("|" in line for line in lines) - 100)  # before the parser takes its time
         return _best(read_markdown("\n".join(lines)), "markdown", column, lines)
     if boxed.has_bars(lines) and (grid := boxed.read_boxed(lines)) is not None:
         return _best([grid], "text", column, lines)
