@@ -196,8 +196,8 @@ def _telling(sheet: Sheet) -> int:
 
 def _nothing(sheet: Sheet, source: str) -> str:
     where = f"{source}: " if source else ""
-    seen = [*sheet.outside, *sheet.unread]
-    first = f"; the first line is {seen[0].text.strip()[:60]!r}" if seen else ""
+    seen = [*sheet.unread, *sheet.outside]
+    first = f"; line {seen[0].line}, {seen[0].text.strip()[:60]!r}: {seen[0].reason}" if seen else ""
     return (
         f"{where}no table of layers found{first}. Expected rows with a layer and its output shape, such as "
         "'Conv2d-1 | [-1, 6, 28, 28]', as torchsummary, torchinfo, Keras, Markdown, LaTeX, HTML or CSV print them"
