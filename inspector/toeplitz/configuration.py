@@ -8,6 +8,8 @@ from math import prod
 from operator import index
 from typing import Any, Literal, get_args
 
+from torch import Tensor
+
 from inspector import geometry
 from inspector.errors import ShapeError
 from inspector.toeplitz.axis import Axis, Mode
@@ -129,6 +131,21 @@ def configure(
     image = Grid(shape[1] * groups, tuple(axis.size for axis in axes), image_last)
     windows = Grid(shape[0], tuple(axis.outputs for axis in axes), windows_last)
     return Convolution(axes, groups, image, windows, transposed)
+
+
+def check_bias(bias: Tensor, weight: Tensor, channels: int) -> None:
+    """Refuse a bias that does not belong to the output's channels and to the weight.
+
+    Raises:
+        ShapeError: for its shape, dtype or device.
+    """
+    if not isinstance(bias, Tensor) or bias.shape != (channels,):
+        got = list(bias.shape) if isinstance(bias, Tensor) else type(bias).__name__
+        raise ShapeError(f"bias: expected shape [{channels}], one value for each output channel, got {got}")
+    if bias.dtype != weight.dtype or bias.device != weight.device:
+        raise ShapeError(
+            f"bias: expected {weight.dtype} on {weight.device} as the weight is, got {bias.dtype} on {bias.device}"
+        )
 
 
 def _each(name: str, value: Any, dims: int, least: int = 0) -> tuple[int, ...]:

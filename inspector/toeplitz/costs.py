@@ -27,6 +27,18 @@ class DoesNotFit(InspectionError):
     """The layout asked for takes more memory than the device has free; nothing was allocated."""
 
 
+def known(layout: str) -> Layout:
+    """The layout of this name.
+
+    Raises:
+        InspectionError: there is none.
+    """
+    for each in LAYOUTS:
+        if each == layout:
+            return each
+    raise InspectionError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}")
+
+
 def nnz(convolution: Convolution, affine: bool = False) -> int:
     """(C_in·C_out/G)·∏ n_axis entries, structural zeros included; ``affine`` adds the bias's column."""
     image, windows = convolution.image.channels, convolution.windows.channels

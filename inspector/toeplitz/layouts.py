@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from inspector.toeplitz.configuration import Convolution
+    from inspector.toeplitz.costs import Layout
 
 
 def kernel_by_group(convolution: Convolution, weight: Tensor) -> Tensor:
@@ -30,6 +31,15 @@ def kernel_by_group(convolution: Convolution, weight: Tensor) -> Tensor:
             sums = [kernel[(slice(None),) * number + (list(taps),)].sum(number) for taps in axis.collisions]
             kernel = torch.cat([kernel, torch.stack(sums, number)], number)
     return kernel.transpose(1, 2) if convolution.transposed else kernel
+
+
+def sparse(layout: Layout, convolution: Convolution, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The matrix in one of the sparse layouts; a ``bias`` column in CSR and COO alone."""
+    if layout == "csr":
+        return csr(convolution, weight, bias)
+    if layout == "coo":
+        return coo(convolution, weight, bias)
+    return csc(convolution, weight) if layout == "csc" else bsr(convolution, weight)
 
 
 def csr(convolution: Convolution, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -11,24 +11,16 @@ from torch import Tensor, nn
 
 from inspector.errors import InspectionError, ShapeError
 from inspector.toeplitz import apply, costs, layouts
-from inspector.toeplitz.configuration import ChannelsLast, Convolution, Padding, configure
+from inspector.toeplitz.configuration import ChannelsLast, Convolution, Padding, check_bias, configure
 from inspector.toeplitz.costs import Layout
-from inspector.toeplitz.product import Product, multiplies
+from inspector.toeplitz.modules import arguments_of
+from inspector.toeplitz.product import Product, multiplies, require_product
 
 if TYPE_CHECKING:
     from inspector.toeplitz.axis import Axis
     from inspector.toeplitz.diagonals import Diagonals
     from inspector.toeplitz.grid import Grid
     from inspector.toeplitz.norms import Method, NormBracket
-
-_MODULES: dict[type[nn.Module], bool] = {
-    nn.Conv1d: False,
-    nn.Conv2d: False,
-    nn.Conv3d: False,
-    nn.ConvTranspose1d: True,
-    nn.ConvTranspose2d: True,
-    nn.ConvTranspose3d: True,
-}
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -61,24 +53,7 @@ class ConvOperator:
         >>> ConvOperator.from_module(nn.Conv2d(3, 8, 3, padding="same"), input_size=(16, 16)).shape
         (2048, 768)
         """
-        transposed = next((flag for kind, flag in _MODULES.items() if isinstance(module, kind)), None)
-        if transposed is None or isinstance(module, nn.modules.lazy.LazyModuleMixin):
-            known = ", ".join(kind.__name__ for kind in _MODULES)
-            raise InspectionError(f"from_module: expected one of {known}, got {type(module).__name__}")
-        plain: Any = module
-        return conv_operator(
-            plain.weight,
-            input_size,
-            plain.stride,
-            plain.padding,
-            plain.dilation,
-            plain.groups,
-            plain.padding_mode,
-            transposed,
-            plain.output_padding if transposed else 0,
-            plain.bias,
-            channels_last=channels_last,
-        )
+        return conv_operator(**arguments_of(module), input_size=input_size, channels_last=channels_last)
 
     def __repr__(self) -> str:
         rows, columns = self.shape
@@ -96,7 +71,7 @@ class ConvOperator:
 
     def nbytes(self, layout: Layout = "csr", *, affine: bool = False) -> int:
         """Bytes of the matrix in this layout, in closed form."""
-        return costs.nbytes(self.convolution, _known(layout), self.weight.element_size(), affine)
+        return costs.nbytes(self.convolution, costs.known(layout), self.weight.element_size(), affine)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -205,28 +180,23 @@ class ConvOperator:
         Raises:
             DoesNotFit: before anything is allocated.
         """
-        if _known(layout) == "dense":
+        if costs.known(layout) == "dense":
             raise InspectionError("to_sparse: 'dense' is to_dense()")
         if affine and layout in ("csc", "bsr"):
             raise InspectionError(f"to_sparse: the affine column is there in csr, coo and dense, not in {layout}")
         self._require(layout, affine)
-        column = self._column(affine)
-        if layout == "csr":
-            return layouts.csr(self.convolution, self.weight, column)
-        if layout == "coo":
-            return layouts.coo(self.convolution, self.weight, column)
-        return (layouts.csc if layout == "csc" else layouts.bsr)(self.convolution, self.weight)
+        return layouts.sparse(layout, self.convolution, self.weight, self._column(affine))
 
     def to_dense(self, *, affine: bool = False) -> Tensor:
         """The whole matrix (n_out, n_in), differentiable in the weight; ``affine`` as in `to_sparse`."""
         self._require("dense", affine)
         return layouts.dense(self.convolution, self.weight, self._column(affine))
 
-    def to_scipy(self, layout: str = "csr", *, affine: bool = False) -> Any:
+    def to_scipy(self, layout: Layout = "csr", *, affine: bool = False) -> Any:
         """As `scipy.sparse.csr_array`, ``csc_array``, ``coo_array`` or ``bsr_array``; nothing is copied on the CPU."""
         from inspector.toeplitz.foreign import to_scipy  # scipy is an extra
 
-        return to_scipy(self.to_sparse(layout, affine=affine))  # type: ignore[arg-type]
+        return to_scipy(self.to_sparse(layout, affine=affine))
 
     def diagonals(self, *, wrap: bool = False) -> Diagonals:
         """The diagonals that hold entries, by offset; ``wrap``: the generalised ones (r, (r + offset) mod n_in)."""
@@ -254,15 +224,9 @@ class ConvOperator:
         return self.rows.to_vectors(apply.forward(self.convolution, self.weight, images))
 
     def _goes_without(self, matrix_free: bool | None) -> bool:
-        if matrix_free is None:
-            return self.matrix_free
-        if not matrix_free and not multiplies(self.dtype, self.device):
-            able = [str(dtype) for dtype in _DTYPES if multiplies(dtype, self.device)]
-            raise InspectionError(
-                f"A @ x: PyTorch multiplies no CSR matrix of {self.dtype} on {self.device.type}, only of "
-                f"{', '.join(able)}; convert the weight, or leave matrix_free away to convolve"
-            )
-        return matrix_free
+        if matrix_free is False:
+            require_product(self.dtype, self.device)
+        return self.matrix_free if matrix_free is None else matrix_free
 
     def _check(self, x: Any, where: str) -> None:
         if not isinstance(x, Tensor):
@@ -279,15 +243,6 @@ class ConvOperator:
 
     def _require(self, layout: Layout, affine: bool) -> None:
         costs.require(self.convolution, layout, self.weight.element_size(), self.device, affine)
-
-
-_DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64, torch.complex128)
-
-
-def _known(layout: str) -> Any:
-    if layout not in costs.LAYOUTS:
-        raise InspectionError(f"layout: expected one of {', '.join(costs.LAYOUTS)}, got {layout!r}")
-    return layout
 
 
 def conv_operator(
@@ -345,16 +300,5 @@ def conv_operator(
         channels_last,
     )
     if bias is not None:
-        _check_bias(bias, weight, convolution)
+        check_bias(bias, weight, convolution.rows.channels)
     return ConvOperator(weight.flip(*range(2, weight.dim())) if flip else weight, bias, convolution)
-
-
-def _check_bias(bias: Tensor, weight: Tensor, convolution: Convolution) -> None:
-    channels = convolution.rows.channels
-    if not isinstance(bias, Tensor) or bias.shape != (channels,):
-        got = list(bias.shape) if isinstance(bias, Tensor) else type(bias).__name__
-        raise ShapeError(f"bias: expected shape [{channels}], one value for each output channel, got {got}")
-    if bias.dtype != weight.dtype or bias.device != weight.device:
-        raise ShapeError(
-            f"bias: expected {weight.dtype} on {weight.device} as the weight is, got {bias.dtype} on {bias.device}"
-        )

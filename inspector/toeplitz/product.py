@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from inspector.errors import InspectionError
 from inspector.toeplitz.apply import weight_gradient
 
 if TYPE_CHECKING:
@@ -61,3 +62,20 @@ def multiplies(dtype: torch.dtype, device: torch.device) -> bool:
             return bool((matrix @ one[:, None]).eq(1).all())
         except (RuntimeError, NotImplementedError):
             return False
+
+
+_DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64, torch.complex128)
+
+
+def require_product(dtype: torch.dtype, device: torch.device) -> None:
+    """Refuse what PyTorch cannot multiply.
+
+    Raises:
+        InspectionError: with the dtypes that it can.
+    """
+    if not multiplies(dtype, device):
+        able = ", ".join(str(each) for each in _DTYPES if multiplies(each, device)) or "none"
+        raise InspectionError(
+            f"A @ x: PyTorch multiplies no CSR matrix of {dtype} on {device.type}, only of {able}; convert the weight, "
+            "or leave matrix_free away to convolve"
+        )
