@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from inspector.toeplitz.norms import NormBracket
     from inspector.toeplitz.operator import ConvOperator
-    from inspector.toeplitz.steps import Steps
+    from inspector.toeplitz.paper import Steps
 
 #: The first number changes when a reader of the former version would misread, the second when something is added.
 SCHEMA_VERSION = "1.0"
@@ -70,7 +70,7 @@ def toeplitz(form: str | None, plot: str | None, norm: bool, **options: Any) -> 
     if plot is not None and not plot.endswith(".svg"):
         raise InspectionError(f"--plot {plot}: the picture is an SVG, give a name that ends in .svg")
     operator, x = _Asked(**options).put()
-    from inspector.toeplitz.steps import steps
+    from inspector.toeplitz.paper import steps
 
     found = steps(operator, x)
     bracket = operator.operator_norm() if norm else None

@@ -12,7 +12,7 @@ import torch
 
 from inspector.errors import InspectionError
 from inspector.toeplitz.layouts import kernel_by_group, places
-from inspector.toeplitz.steps_text import number, size
+from inspector.toeplitz.paper_text import number, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

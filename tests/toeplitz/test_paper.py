@@ -10,8 +10,8 @@ import torch
 
 from inspector.errors import ShapeError
 from inspector.toeplitz import conv_operator
-from inspector.toeplitz.steps import steps
-from inspector.toeplitz.steps_text import number, signed
+from inspector.toeplitz.paper import steps
+from inspector.toeplitz.paper_text import number, signed
 
 KERNEL = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 IMAGE = torch.tensor([[10.0, 10, 0, 0]] * 4)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from inspector.toeplitz import steps_text as plain
+from inspector.toeplitz import paper_text as plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from inspector.toeplitz.steps import Steps
+    from inspector.toeplitz.paper import Steps
 
 _FENCE = "$$"
 

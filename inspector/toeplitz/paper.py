@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from inspector.errors import ShapeError
-from inspector.toeplitz import steps_html, steps_markdown, steps_text
+from inspector.toeplitz import paper_html, paper_markdown, paper_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,21 +91,21 @@ class Steps:
 
     def text(self) -> str:
         """For a terminal."""
-        return steps_text.render(self)
+        return paper_text.render(self)
 
     def markdown(self) -> str:
         """For a page that shows LaTeX."""
-        return steps_markdown.render(self)
+        return paper_markdown.render(self)
 
     def html(self, figure: str = "") -> str:
         """One page that stands alone; ``figure`` is put into it as it is."""
-        return steps_html.page(self, figure)
+        return paper_html.page(self, figure)
 
     def __str__(self) -> str:
         return self.text()
 
     def _repr_html_(self) -> str:
-        return steps_html.fragment(self)
+        return paper_html.fragment(self)
 
 
 def steps(operator: ConvOperator, x: Tensor | None = None) -> Steps:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from inspector.toeplitz.steps import Number, StepRow, Steps
+    from inspector.toeplitz.paper import Number, StepRow, Steps
 
 #: Numbers of a vector and terms of a sum that are shown; more are folded.
 MOST = 64
