@@ -56,18 +56,26 @@ def _parts(matrix: Tensor) -> tuple[Tensor, ...]:
 
 
 def building(A: ConvOperator) -> Calls:
-    """CSR, the bytes alone, and the way over coordinates, which are there already and not counted.
-
-    PyTorch sorts coordinates that it does not know to be sorted; the last way has told it so.
-    """
+    """CSR, the bytes alone, and the ways over coordinates: made, sorted and compressed; given; given and sorted."""
     coo = A.to_sparse("coo")
-    indices, values = coo.indices(), coo.values()
+    indices, values = coordinates(coo)
     return {
         "fill": filling(A.to_sparse("csr")),
         "CSR": lambda: A.to_sparse("csr"),
-        "COO → CSR": lambda: torch.sparse_coo_tensor(indices, values, A.shape, check_invariants=False).to_sparse_csr(),
-        "coalesced COO → CSR": coo.to_sparse_csr,
+        "COO → CSR": lambda: compressed(*coordinates(A.to_sparse("coo")), A.shape),
+        "given COO → CSR": lambda: compressed(indices, values, A.shape),
+        "given sorted COO → CSR": coo.to_sparse_csr,
     }
+
+
+def coordinates(coo: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices and values of a coalesced matrix."""
+    return coo.indices(), coo.values()
+
+
+def compressed(indices: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Coordinates that PyTorch does not know to be sorted: it sorts them, then compresses."""
+    return torch.sparse_coo_tensor(indices, values, shape, check_invariants=False).to_sparse_csr()
 
 
 def materialising(A: ConvOperator) -> Calls:

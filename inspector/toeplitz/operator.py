@@ -274,7 +274,7 @@ def conv_operator(
         output_padding: of a transposed convolution alone, a number, or one for each axis.
         bias: (C_out,).
         flip: true convolution, which turns the kernel around; PyTorch's is cross-correlation.
-        channels_last: order of the flattened images: (\*size, C) for both, or for ``"rows"`` or ``"columns"`` alone.
+        channels_last: flattens images as (\*size, C): both of them, or the ``"rows"`` or the ``"columns"`` alone.
 
     Raises:
         ShapeError: PyTorch would refuse these arguments, or the output would be empty.
