@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from inspector.tables.reading.limits import check_columns, check_rows
 from inspector.tables.reading.lines import is_rule
@@ -19,7 +20,7 @@ def has_bars(lines: Sequence[str]) -> bool:
 
 
 def read_boxed(lines: Sequence[str]) -> Grid | None:
-    """Cells between bars. Where rules stand between all rows, the lines between two rules are one row, joined cell by cell."""
+    """Cells between bars; where rules stand between all rows, the lines between two of them are one row, cell by cell."""
     table = [
         (number, line)
         for number, line in enumerate(lines, 1)
@@ -85,7 +86,7 @@ def _join(pieces: Sequence[str]) -> str:
     """Pieces of a wrapped cell; a piece that fills its column to the edge was cut inside a word."""
     joined = pieces[0].strip()
     level = pieces[0][: len(pieces[0]) - len(pieces[0].lstrip())][1:]  # the indent of a nested layer
-    for before, piece in zip(pieces, pieces[1:], strict=False):
+    for before, piece in pairwise(pieces):
         word = piece.strip()
         full = (
             bool(before.strip())

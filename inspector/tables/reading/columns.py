@@ -10,7 +10,7 @@ from typing import Final
 _HEADINGS: Final = {
     "layer": "layer layertype layers layertypedepthidx layertypevarname layertypevarnamedepthidx typestride",
     "name": "layername name model variant no id index idx stage stagei block module modulename path node 序号",
-    "type": "type operator operatorfi operation op class description configuration config kind layerkind structure details",
+    "type": "type operator operatorfi operation op class description configuration config kind layerkind details",
     "output": (
         "outputshape outputsize output outputsizes outshape outsize outsizes outputdim outputdims outputdimension "
         "outputdimensions outputvolume shape featuremap featuremapsize activationshape mapsize outputfeaturemap size "
@@ -60,28 +60,10 @@ _HEADINGS: Final = {
 _FIELD: Final = {heading: field for field, headings in _HEADINGS.items() for heading in headings.split()}
 # Columns with words about a layer that are no layers themselves.
 _REMARKS: Final = frozenset(
-    [
-        "formula",
-        "formulaoftheparameters",
-        "formulaofthemacs",
-        "paramsformula",
-        "macsformula",
-        "share",
-        "shareofmacs",
-        "shareofparams",
-        "notes",
-        "note",
-        "comment",
-        "comments",
-        "remarks",
-        "source",
-        "call",
-        "dtype",
-        "paramspercent",
-        "calculation",
-        "derivation",
-        "mode",
-    ]
+    (
+        "formula formulaoftheparameters formulaofthemacs paramsformula macsformula share shareofmacs shareofparams notes "  # noqa: SIM905
+        "note comment comments remarks source call dtype paramspercent calculation derivation mode"
+    ).split()
 )
 # Columns that say that a table is one of layers.
 TELLING: Final = frozenset({"layer", "name", "type", "output", "input", "params", "kernel", "channels", "stride"})

@@ -128,7 +128,8 @@ def _choose(fields: list[str], body: Sequence[tuple[int, list[str]]], column: st
         chosen = wanted[0]
     elif len(variants) > 1 and "type" not in fields:
         raise InspectionError(
-            f"the table prints {len(variants)} networks side by side, {_listed([fields[index] for index in variants])}; "
+            f"the table prints {len(variants)} networks side by side, "
+            f"{_listed([fields[index] for index in variants])}; "
             "say which one is meant by its heading: column=..., --column on the command line"
         )
     elif variants and "type" not in fields:

@@ -109,10 +109,11 @@ def header_line(lines: Sequence[str]) -> int | None:
 
 
 def is_boxed(lines: Sequence[str], header: int) -> bool:
+    """Whether the headings stand between bars, as Keras 3 draws them."""
     return any(bar in lines[header] for bar in "┃│")
 
 
-def read_boxes(lines: Sequence[str], header: int) -> Sheet:
+def read_boxes(lines: Sequence[str]) -> Sheet:
     """The boxes of Keras 3."""
     sheet = Sheet("keras")
     grid = read_boxed(lines)
@@ -216,7 +217,7 @@ def _add(sheet: Sheet, number: int, text: str, cells: dict[str, str], depth: int
 
 
 def _whole_class(cls: str, name: str) -> str:
-    """A class that was cut off, made whole where only one kind of class begins so; of several, the name's kind decides."""
+    """A class that was cut off, made whole where classes of one kind begin so; of several, the name's kind decides."""
     cls = cls.rstrip("….")
     if kind_of_class(cls)[0] != "unknown" and cls in _CLASSES:
         return cls

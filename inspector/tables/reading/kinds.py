@@ -9,8 +9,8 @@ from typing import Final
 _NAMES: Final = {
     "conv": "conv convolution lazyconv convolutional qconv conv2dsame conv2dbnact conv2dstaticsamepadding",
     "conv_transpose": (
-        "convtranspose lazyconvtranspose transposedconv transposedconvolution deconv deconvolution upconv upconvolution "
-        "convolutiontranspose transposeconv convtransposed fractionallystridedconv"
+        "convtranspose lazyconvtranspose transposedconv transposedconvolution deconv deconvolution upconv "
+        "upconvolution convolutiontranspose transposeconv convtransposed fractionallystridedconv"
     ),
     "separable_conv": "separableconv separableconvolution sepconv depthwiseseparableconv",
     "max_pool": "maxpool maxpooling poolmax maxpoollayer",
@@ -19,7 +19,7 @@ _NAMES: Final = {
     "adaptive_max_pool": "adaptivemaxpool adaptivemaxpooling",
     "adaptive_avg_pool": "adaptiveavgpool adaptiveaveragepool adaptiveavgpooling adaptiveaveragepooling",
     "global_max_pool": "globalmaxpool globalmaxpooling",
-    "global_avg_pool": "globalavgpool globalaveragepool globalavgpooling globalaveragepooling gap globalpool globalpooling",
+    "global_avg_pool": "globalavgpool globalaveragepool globalavgpooling globalaveragepooling gap globalpool",
     "upsample": "upsample upsampling upsamplingnearest upsamplingbilinear interpolate resize",
     "linear": (
         "linear lazylinear dense fc fullyconnected fullconnection fullyconnectedlayer innerproduct affine classifier "
@@ -62,8 +62,8 @@ _NAMES: Final = {
     "transition": "transition transitionlayer transitionblock",
     "transformer": "transformerencoder transformerblock encoderblock transformerlayer",
     "container": (
-        "sequential modulelist moduledict block basicblock residualblock resblock denseblock functional model bottleneck "
-        "conv2dnormactivation convnormactivation layers stage"
+        "sequential modulelist moduledict block basicblock residualblock resblock denseblock functional model "
+        "bottleneck conv2dnormactivation convnormactivation layers stage"
     ),
 }
 _KIND: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
@@ -111,8 +111,8 @@ def kind_of_class(name: str) -> tuple[str, dict[str, object]]:
 def kind_of_name(name: str) -> str:
     """Kind that an instance's name gives away, ``unknown`` where it does not: ``layer1.0.conv2`` → ``conv``.
 
-    >>> [kind_of_name(name) for name in ("layer1.0.conv2", "bn1", "fc6", "C3", "S2", "downsample.0", "pool5", "Conv2d-1")]
-    ['conv', 'batch_norm', 'linear', 'conv', 'avg_pool', 'unknown', 'max_pool', 'conv']
+    >>> [kind_of_name(name) for name in ("layer1.0.conv2", "bn1", "fc6", "C3", "S2", "downsample.0", "pool5")]
+    ['conv', 'batch_norm', 'linear', 'conv', 'avg_pool', 'unknown', 'max_pool']
     """
     last = re.split(r"[.:/ ]", name.strip()[:200])[-1] or name
     if letter := re.fullmatch(r"([CFPS])\d{1,2}", last):

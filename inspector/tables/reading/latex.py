@@ -1,4 +1,4 @@
-"""Tables in LaTeX: ``tabular`` and its kin with booktabs, ``\\multirow``, ``\\multicolumn`` and arrays in cells.
+r"""Tables in LaTeX: ``tabular`` and its kin with booktabs, ``\multirow``, ``\multicolumn`` and arrays in cells.
 
 One pass over the tokens, without recursion beyond ``MAX_NESTING``, so that no text takes more than linear time.
 """
@@ -11,6 +11,7 @@ from typing import Final
 
 from inspector.tables.reading.limits import (
     MAX_CELL,
+    MAX_CHARACTERS,
     MAX_COLUMNS,
     MAX_NESTING,
     MAX_ROWS,
@@ -92,7 +93,7 @@ _TOKEN = re.compile(r"\\([A-Za-z]{1,40}|.)|[\^{}$~]|[^\\^{}$~]{1,2000}", re.DOTA
 
 
 def has_latex(text: str) -> bool:
-    """Whether the text holds a table environment, or rows of ``&`` that end in ``\\\\``."""
+    r"""Whether the text holds a table environment, or rows of ``&`` that end in ``\\``."""
     return _BEGIN.search(text) is not None or (text.count(" & ") >= 2 and text.count("\\\\") >= 2)
 
 
@@ -114,7 +115,7 @@ def read_latex(text: str) -> list[Grid]:
 
 
 def _expanded(text: str) -> str:
-    """Short ``\\newcommand`` definitions, such as ResNet's ``\\blocka{64}{3}``, put in where they are used."""
+    r"""Short ``\newcommand`` definitions, such as ResNet's ``\blocka{64}{3}``, put in where they are used."""
     pattern = re.compile(r"\\newcommand\s?\{?\\([A-Za-z]{1,40})\}?(?:\[(\d)\])?\s?(?=\{)")
     place = 0
     macros: dict[str, tuple[int, str]] = {}
@@ -125,7 +126,8 @@ def _expanded(text: str) -> str:
         text = text[: found.start()] + "\n" * text.count("\n", found.start(), end) + text[end:]
         place = found.start()
     for name, (count, body) in macros.items():
-        pieces, place = [], 0
+        pieces: list[str] = []
+        place = length = 0
         for use in re.finditer(rf"\\{name}(?![A-Za-z])", text):
             if use.start() < place:
                 continue
@@ -135,9 +137,9 @@ def _expanded(text: str) -> str:
                 values.append(value)
             filled = re.sub(r"#([1-9])", partial(_argument, values), body)
             pieces.append(text[place : use.start()] + filled.replace("\n", " "))
-            place = end
-            if len(pieces) > MAX_ROWS:
-                raise HostileTable(f"the LaTeX command \\{name} is used more than {MAX_ROWS:,} times")
+            place, length = end, length + len(pieces[-1])
+            if len(pieces) > MAX_ROWS or length > MAX_CHARACTERS:
+                raise HostileTable(f"the LaTeX command \\{name} is used more often, or for more, than in any table")
         text = "".join(pieces) + text[place:]
     return text
 
@@ -200,7 +202,7 @@ def _grid(body: str, first: int) -> Grid:
         cells: list[str] = []
         for cell in _cut(raw, "&"):
             _add_cell(cell.strip(), cells, covered)
-        check_columns(len(cells), begins)
+            check_columns(len(cells), begins)
         grid.rows.append((begins, cells))
         check_rows(len(grid.rows))
     return grid
@@ -216,7 +218,7 @@ def _add_cell(cell: str, cells: list[str], covered: dict[int, tuple[int, str]]) 
     if match := re.match(r"\\multirow(?:cell)?\s?(?:\[[a-z]\])?\s?\{\s?\*?-?(\d{1,6})\s?\}(?:\[[^\]]{0,20}\])?", cell):
         rows = _span(match[1], MAX_ROWS)
         _, place = _group(cell, match.end())
-        cell, after = _group(cell, place)
+        cell, _ = _group(cell, place)
     text = plain(cell)
     for _ in range(columns):
         column = len(cells)
@@ -262,9 +264,9 @@ def _cut(text: str, mark: str) -> list[str]:
 
 
 def plain(cell: str) -> str:
-    """A cell's words: commands undone, stacked lines set apart by line breaks.
+    r"""A cell's words: commands undone, stacked lines set apart by line breaks.
 
-    >>> plain(r"\\\\textbf{3$\\\\times$3}, 64"), plain(r"$112^2 \\\\times 3$"), plain("a\\\\_b")
+    >>> plain(r"\textbf{3$\times$3}, 64"), plain(r"$112^2 \times 3$"), plain(r"a\_b")
     ('3×3, 64', '112^2 × 3', 'a_b')
     """
     cell = _ARRAY_END.sub("", _ARRAY_BEGIN.sub("", _STACKED.sub("", cell)))

@@ -12,6 +12,7 @@ MAX_LINES: Final = 40_000  # Keras prints up to three lines for each row
 MAX_ROWS: Final = 10_000
 MAX_COLUMNS: Final = 200
 MAX_CELL: Final = 2_000  # characters
+MAX_LINE: Final = 20_000  # characters of a row in Markdown
 MAX_PHRASE: Final = 300  # characters in which layers are looked for
 MAX_SIZE: Final = 10**9  # one axis, kernel, stride, repeat
 MAX_COUNT: Final = 10**15  # parameters, multiply-adds

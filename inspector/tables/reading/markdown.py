@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from inspector.tables.reading.limits import check_columns, check_rows
@@ -16,6 +17,8 @@ _DELIMITER = re.compile(
     r"[ \t>]{0,40}\|?[ \t]{0,40}:?-{1,400}:?[ \t]{0,40}(?:\|[ \t]{0,400}:?-{1,400}:?[ \t]{0,400}){0,250}\|?[ \t]*"
 )
 
+# [1, 6] [28, 28] is no link here, conv_2_x holds no emphasis, and thousands of such signs take the parser long.
+_OFF = ["link", "image", "reference", "emphasis", "blockquote"]
 _LEVEL = re.compile(r"[ \t|]{0,40}(\u2003{1,200})")
 
 
@@ -23,7 +26,7 @@ def has_markdown(lines: Sequence[str]) -> bool:
     """Whether a delimiter row such as ``|---|:--:|`` stands below a line with bars."""
     return any(
         "|" in before and "-" in line and ("|" in line or ":" in line) and _DELIMITER.fullmatch(line[:4000]) is not None
-        for before, line in zip(lines, lines[1:], strict=False)
+        for before, line in pairwise(lines)
     )
 
 
@@ -32,8 +35,7 @@ def read_markdown(text: str) -> list[Grid]:
     from markdown_it import MarkdownIt
 
     grids: list[Grid] = []
-    # Links are off: [1, 6] [28, 28] would be one, and thousands of brackets take the parser long.
-    parser = MarkdownIt("commonmark", {"maxNesting": 20}).enable("table").disable(["link", "image", "reference"])
+    parser = MarkdownIt("commonmark", {"maxNesting": 20}).enable("table").disable(_OFF)
     tokens = parser.parse(text)
     lines = text.split("\n")
     line = 0
@@ -63,13 +65,13 @@ def _plain(children: Sequence[Token]) -> str:
             parts.append("\n")
         else:
             parts.append(child.content)
-    return unmath("".join(parts))
+    return unmath("".join(parts).replace("**", "").strip().strip("*"))
 
 
 def unmath(cell: str) -> str:
-    """Math marks of Markdown taken off: ``$3 \\times 3$`` → ``3 × 3``.
+    r"""Math marks of Markdown taken off: ``$3 \times 3$`` → ``3 × 3``.
 
-    >>> unmath("$3\\\\times3$, 64")
+    >>> unmath(r"$3\times3$, 64")
     '3×3, 64'
     """
     if "$" not in cell and "\\" not in cell:

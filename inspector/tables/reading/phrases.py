@@ -1,4 +1,4 @@
-"""Layers as papers word them: ``5x5 conv, 64, /2``, ``3×3 max pool, stride 2``, ``conv3-64``, ``1000-d fc, softmax``."""
+"""Layers as papers word them: ``5x5 conv, 64, /2``, ``3×3 max pool, stride 2``, ``conv3-64``, ``1000-d fc``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text whose columns are set apart by spaces, or lost in a paste: rows in one line, cells under one another, columns in turn."""
+"""Text whose columns are set apart by spaces, or lost in a paste: cells under one another, columns in turn."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ _UNBRACKETED = re.compile(
 _COUNT = re.compile(r"(?:^|\s)(\d{1,3}(?:,\d{3})+|\d{1,15}|\d{1,4}(?:\.\d{1,3})?[KMkm])(?=\s|$)")
 _WORDY: Final = 9  # a line of more words is a sentence
 _HEADINGS = re.compile(
-    r"(?:layer(?: \(type[^)]{0,30}\)[\w:-]{0,12})?|type|name|output(?: shape| size)?|param(?: ?#|s|eters)|# ?params|\s)+",
+    r"(?:layer(?: \(type[^)]{0,30}\)[\w:-]{0,12})?|type|name|output(?: shape| size)?|param(?: ?#|s|eters)|"
+    r"# ?params|\s)+",
     re.IGNORECASE,
 )
 
@@ -71,8 +72,8 @@ class _Runs:
 def read_plain(lines: Sequence[str]) -> Sheet:
     """Rows from labels, shapes and counts, wherever in the text they stand.
 
-    Labels that have a shape in their own line keep it. Of those on lines of their own, as many labels as shapes that follow them
-    are paired in order, whether each shape follows its label or a whole column follows another.
+    Labels that have a shape in their own line keep it. Of those on lines of their own, as many labels as shapes that
+    follow them are paired in order, whether each shape follows its label or a whole column follows another.
     """
     sheet = Sheet("text")
     runs = _Runs()

@@ -10,7 +10,7 @@ from inspector.errors import InspectionError
 from inspector.tables.reading import boxed, delimited, keras, latex, own, summaries
 from inspector.tables.reading.grids import sheet_of
 from inspector.tables.reading.html import read_html
-from inspector.tables.reading.limits import MAX_CHARACTERS, check_rows, check_text
+from inspector.tables.reading.limits import MAX_CHARACTERS, MAX_LINE, HostileTable, check_rows, check_text
 from inspector.tables.reading.lines import is_rule
 from inspector.tables.reading.markdown import has_markdown, read_markdown
 from inspector.tables.reading.plain import gapped, read_plain
@@ -37,21 +37,21 @@ _ALIKE: Final = str.maketrans(
 
 
 def read(text_or_path: str | os.PathLike[str], *, column: str | None = None) -> Table:
-    """The rows of a printed table, whatever prints them.
+    r"""The rows of a printed table, whatever prints them.
 
-    torchsummary, torchinfo, Keras's ``model.summary()``, Markdown, LaTeX, HTML, CSV, TSV, JSON, ``inspector summary``, or a
-    paste whose columns are lost. Nothing is dropped in silence: ``Table.unread`` and ``Table.outside`` hold every line of which
-    no row was made. No torch is loaded.
+    torchsummary, torchinfo, Keras's ``model.summary()``, Markdown, LaTeX, HTML, CSV, TSV, JSON, ``inspector summary``, or
+    a paste whose columns are lost. Nothing is dropped in silence: ``Table.unread`` and ``Table.outside`` hold every line
+    of which no row was made. No torch is loaded.
 
     Args:
         text_or_path: the text, or a file that holds it.
         column: heading of the network to read, where a table prints several side by side: ``"18-layer"``.
 
     Raises:
-        InspectionError: no such file, no table, several networks and no ``column``; ``HostileTable``, one of its kind, where the
-            text is beyond the limits.
+        InspectionError: no such file, no table, several networks and no ``column``; ``HostileTable``, one of its
+            kind, where the text is beyond the limits.
 
-    >>> table = read("| Layer (type) | Output Shape |\\n|---|---|\\n| Conv2d-1 | [-1, 6, 28, 28] |")
+    >>> table = read("| Layer (type) | Output Shape |\n|---|---|\n| Conv2d-1 | [-1, 6, 28, 28] |")
     >>> [(row.name, row.kind, row.output_shape) for row in table.rows]
     [('Conv2d-1', 'conv', (6, 28, 28))]
     """
@@ -114,6 +114,8 @@ def _sheet(text: str, column: str | None) -> Sheet:
         if (header := header_line(lines)) is not None:
             return read_lines(lines, header)
     if has_markdown(lines):
+        if max(map(len, lines)) > MAX_LINE:
+            raise HostileTable(f"a line of more than {MAX_LINE:,} characters; no row of a table in Markdown is as long")
         check_rows(sum("|" in line for line in lines) - 100)  # before the parser takes its time
         return _best(read_markdown("\n".join(lines)), "markdown", column, lines)
     if boxed.has_bars(lines) and (grid := boxed.read_boxed(lines)) is not None:
@@ -128,7 +130,7 @@ def _sheet(text: str, column: str | None) -> Sheet:
 
 
 def _read_keras(lines: Sequence[str], header: int) -> Sheet:
-    return keras.read_boxes(lines, header) if keras.is_boxed(lines, header) else keras.read_positions(lines, header)
+    return keras.read_boxes(lines) if keras.is_boxed(lines, header) else keras.read_positions(lines, header)
 
 
 def _uncommented(lines: list[str]) -> list[str]:

@@ -40,8 +40,8 @@ _POWER = {"²": 2, "³": 3, "2": 2, "3": 3}
 def shape_of(cell: str) -> PrintedShape | None:
     """The shape in a cell that holds nothing else; None where there is none.
 
-    >>> shape_of("[-1, 6, 28, 28]").sizes, shape_of("6@28×28").sizes, shape_of("28x28x6").sizes, shape_of("112²×3").sizes
-    ((None, 6, 28, 28), (6, 28, 28), (28, 28, 6), (112, 112, 3))
+    >>> [shape_of(cell).sizes for cell in ("[-1, 6, 28, 28]", "6@28×28", "28x28x6", "112²×3")]
+    [(None, 6, 28, 28), (6, 28, 28), (28, 28, 6), (112, 112, 3)]
     >>> shape_of("conv") is None
     True
     """

@@ -77,10 +77,8 @@ def _read_row(line: str, number: int, titles: list[str], sheet: Sheet, names: li
     del names[depth:]
     names.extend([""] * (depth - len(names)))
     names.append(variable if depth else "")
-    if variable and depth:
-        name = ".".join(part for part in names if part)
-    else:
-        name = match[0].strip() if match[3] else cls
+    printed = match[0].strip() if match[3] else cls
+    name = ".".join(part for part in names if part) if variable and depth else printed
     cells = {"name": name, "cls": re.sub(r"-\d{1,7}$", "", cls), **dict(zip(titles, found, strict=True))}
     if cells.get("params") == "(recursive)":
         cells["reused"] = name

@@ -127,7 +127,7 @@ def _finish(drafts: Sequence[Draft], layout: Layout, form: str) -> list[PrintedR
         if isinstance(stated.get("weights"), str):
             stated["weights"] = _weights(str(stated["weights"]))
         deeper = index + 1 < len(drafts) and drafts[index + 1].depth > draft.depth
-        kind = _kind(draft, deeper, form, output, sizes)
+        kind = _kind(draft, deeper, form)
         name = _own_name(draft.name, taken)
         if "reused" in stated:
             stated["reused"] = first_of.get(draft.name, draft.name)
@@ -152,7 +152,7 @@ def _finish(drafts: Sequence[Draft], layout: Layout, form: str) -> list[PrintedR
     return _connected(rows)
 
 
-def _kind(draft: Draft, deeper: bool, form: str, output: Sizes | None, sizes: Sizes | None) -> str:
+def _kind(draft: Draft, deeper: bool, form: str) -> str:
     kind = draft.layer.kind
     if kind != "unknown":
         return kind
@@ -162,11 +162,12 @@ def _kind(draft: Draft, deeper: bool, form: str, output: Sizes | None, sizes: Si
 
 
 def _own_name(name: str, taken: dict[str, int]) -> str:
-    taken[name] = taken.get(name, 0) + 1
-    if taken[name] == 1:
-        return name
-    own = f"{name}#{taken[name]}"
-    return own if own not in taken else _own_name(own, taken)
+    own = name
+    while own in taken:
+        taken[name] += 1
+        own = f"{name}#{taken[name]}"
+    taken[own] = 1
+    return own
 
 
 def _weights(printed: str) -> dict[str, Sizes]:

@@ -8,8 +8,8 @@ from typing import Final
 from inspector.tables.reading.numbers import exact, rounded
 
 _LINE = re.compile(
-    r"\s{0,20}\W{0,4}\s{0,4}(non-trainable|total|trainable|estimated total|input|forward/backward|params|optimizer|parameters|"
-    r"macs|flops|buffers|bytes|element-wise|model)\b([^:\d|]{0,60})[:|\s]\s{0,20}\|?\s{0,20}\**\s{0,4}(.{1,100})",
+    r"\s{0,20}\W{0,4}\s{0,4}(non-trainable|total|trainable|estimated total|input|forward/backward|params|optimizer|"
+    r"parameters|macs|flops|buffers|bytes|element-wise|model)\b([^:\d|]{0,60})[:|\s]\s{0,20}\|?\s{0,20}\**\s{0,4}(.{1,100})",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d{1,3}(?:[, ]\d{3}){1,5}(?!\d)|\d{1,18}")
