@@ -87,7 +87,8 @@ def source(solution: Solution, name: str = "Network") -> str:
         raise InspectionError(f"{name!r} is no name for a Python class")
     rows = solution.rows
     names = _names(rows)
-    chain = all(row.inputs == (n - 1,) and row.kind not in _IN_FORWARD and not row.reused for n, row in enumerate(rows))
+    alone = {*_IN_FORWARD, "attention"}  # take more than one input
+    chain = all(row.inputs == (n - 1,) and row.kind not in alone and not row.reused for n, row in enumerate(rows))
     origin = f"the printed table {_quoted(solution.table.source)}" if solution.table.source else "a printed table"
     head = [
         f'"""A model of {origin}: {solution.total_params} parameters, for inputs of {shown(solution.input_shape)}.',
@@ -222,7 +223,7 @@ def _before(row: SolvedRow) -> list[tuple[str, str]]:
         return [("pool", f"nn.AdaptiveAvgPool{n}d(1)"), ("flatten", "nn.Flatten()")]
     if how == "first":
         raise InspectionError(
-            f"line {row.row.line}: {row.name} takes {row.input_shapes[0][-1]} features of {shown(row.input_shapes[0])}; "
+            f"line {row.row.line}: {row.name} takes a part of {shown(row.input_shapes[0])}: "
             "a table cannot show which position, or whether their mean"
         )
     return []
@@ -233,7 +234,7 @@ def _layer(row: SolvedRow) -> str:
     writer = _WRITERS.get(row.kind)
     if writer is None:
         raise InspectionError(
-            f"line {row.row.line}: {row.name}: no layer is known for {row.row.cls or row.kind!r}; "
+            f"line {row.row.line}: {row.name}: no layer is known for {(row.row.cls or row.kind)!r}; "
             "its counts are taken as printed, and the model has to be written by hand"
         )
     return writer(row, row.hyperparameters)

@@ -1,0 +1,139 @@
+"""``inspector table`` as a person runs it: solved, built, verified, held against a model; and asked wrongly."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from inspector.cli import main
+
+LENET = Path(__file__).parent.parent / "tables" / "printed" / "lenet_torchsummary.md"
+ASKED = ("--input", "1,32,32", "--stride", "1", "--padding", "0")
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setattr(sys, "path", [str(Path(__file__).parent.parent.parent), *sys.path])
+
+    def runs(*arguments: str, text: str | None = None) -> Result:
+        return CliRunner().invoke(main, ["table", *arguments], input=text, catch_exceptions=False)
+
+    return runs
+
+
+def test_the_worked_example(table: Callable[..., Result]) -> None:
+    done = table(str(LENET), *ASKED)
+    assert done.exit_code == 0, done.stderr
+    assert "so K = I − O + 2 × P + 1 = 32 − 28 + 2 × 0 + 1 = 5" in done.stdout
+    assert "parameters: 156 + 2 416 + 48 120 + 10 164 + 850 = 61 706" in done.stdout
+
+
+def test_from_standard_input(table: Callable[..., Result]) -> None:
+    done = table("-", *ASKED, text=LENET.read_text())
+    assert done.exit_code == 0, done.stderr
+    assert "= 61 706" in done.stdout
+
+
+def test_built_file_verifies(table: Callable[..., Result], tmp_path: Path) -> None:
+    file = tmp_path / "built_lenet.py"
+    done = table(str(LENET), *ASKED, "--build", str(file), "--name", "LeNet", "--verify")
+    assert done.exit_code == 0, done.stdout + done.stderr
+    assert "LeNet: nothing differs" in done.stdout
+    assert "12 printed rows beside the model: all agree" in done.stdout
+    again = table(str(LENET), "--input", "1,32,32", "--against", f"{file}:LeNet")
+    assert again.exit_code == 0, again.stdout
+
+
+def test_against_a_model(table: Callable[..., Result]) -> None:
+    done = table(str(LENET), "--input", "1,32,32", "--against", "models.lenet:LeNet5")
+    assert done.exit_code == 0
+    assert "no rows break" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "broken"),
+    [
+        ("| Conv2d-4 | [-1, 16, 10, 10] |\n", "", "+ features.3: conv"),
+        ("| Conv2d-4 | [-1, 16, 10, 10] |\n", "| Conv2d-4 | [-1, 16, 9, 10] |\n", "~ Conv2d-4"),
+        ("| ReLU-10 |", "| Linear-9b | [-1, 84] |\n| ReLU-10 |", "- Linear-9b"),
+    ],
+)
+def test_a_planted_slip_is_one_break(
+    table: Callable[..., Result], tmp_path: Path, old: str, new: str, broken: str
+) -> None:
+    text = LENET.read_text()
+    assert old in text
+    file = tmp_path / "slip.md"
+    file.write_text(text.replace(old, new))
+    done = table(str(file), "--input", "1,32,32", "--against", "models.lenet:LeNet5")
+    assert done.exit_code == 1
+    assert broken in done.stdout
+    assert "1 row breaks" in done.stdout
+
+
+def test_a_contradiction_exits_with_1_and_names_row_equation_and_change(
+    table: Callable[..., Result], tmp_path: Path
+) -> None:
+    file = tmp_path / "wrong.md"
+    file.write_text(LENET.read_text().replace("| Conv2d-1 | [-1, 6, 28, 28] |", "| Conv2d-1 | [-1, 6, 27, 28] |"))
+    done = table(str(file), *ASKED)
+    assert done.exit_code == 1
+    assert "ReLU-2" in done.stderr
+    assert "6×28×28 ≠ 6×27×28" in done.stderr
+    assert "the 27 of its output shape would have to be 28" in done.stderr
+
+
+def test_forms(table: Callable[..., Result]) -> None:
+    assert json.loads(table(str(LENET), *ASKED, "--json").stdout)["total_params"] == 61706
+    assert r"\times" in table(str(LENET), *ASKED, "--markdown").stdout
+    assert table(str(LENET), *ASKED, "--html").stdout.startswith("<!DOCTYPE html>")
+
+
+def test_one_row_and_a_total(table: Callable[..., Result]) -> None:
+    done = table(str(LENET), *ASKED, "--row", "max_pool:kernel=2;stride=2;padding=0", "--param-total", "61706")
+    assert done.exit_code == 0, done.stderr
+    assert "the total 61 706 is met" in done.stdout
+    assert "open: MaxPool2d" not in done.stdout
+    wrong = table(str(LENET), *ASKED, "--param-total", "61707")
+    assert wrong.exit_code == 1
+    assert "no solution of the rows adds up to 61 707" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.md"], "there is no file nowhere.md"),
+        ([str(LENET)], "no input shape"),
+        ([str(LENET), "--input", "1,N,32"], "solved for numbers"),
+        ([str(LENET), "--input", "0,32,32"], "must be at least 1"),
+        ([str(LENET), *ASKED[:2], "--stride", "one"], "stride 'one' is no number"),
+        ([str(LENET), *ASKED, "--row", "Conv2d-99:kernel=3"], "no row, class or kind 'Conv2d-99'"),
+        ([str(LENET), *ASKED, "--row", "kernel=3"], "must be NAME:K=V"),
+        ([str(LENET), *ASKED, "--bounds", "depth=3"], "known are kernel, stride, padding, dilation"),
+        ([str(LENET), *ASKED, "--build", "/nowhere/at/all.py"], "cannot be written"),
+        ([str(LENET), *ASKED, "--name", "a b", "--build", "x.py"], "no name for a Python class"),
+        ([str(LENET), *ASKED[:2], "--against", "models.lenet:Nothing"], "no attribute 'Nothing'"),
+    ],
+)
+def test_what_cannot_be_asked_exits_with_2(table: Callable[..., Result], arguments: list[str], message: str) -> None:
+    done = table(*arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_solving_loads_no_torch() -> None:
+    code = (
+        "import sys\nfrom inspector.cli import main\n"
+        f"try: main({['table', str(LENET), *ASKED]!r})\nexcept SystemExit: pass\n"
+        "print('torch' in sys.modules, file=sys.stderr)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "= 61 706" in found.stdout
+    assert found.stderr.strip() == "False"
