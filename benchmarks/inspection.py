@@ -1,8 +1,7 @@
 """Time, memory and accuracy of a prediction beside its peers.
 
 ``python -m benchmarks.inspection [--quick] [--out DIR]`` writes ``inspection.json`` into the folder, and without
---quick
-the tables of benchmarks/README.md.
+--quick the tables of benchmarks/README.md and README.md.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from benchmarks import growth, machine, memory
 from benchmarks.accuracy import Answer, answer, recorded, truth, zoo_accuracy
 from benchmarks.peers import INSPECTOR, PEERS, Peer
 from benchmarks.subjects import SUBJECTS, Subject, zoo
-from benchmarks.table import write_tables
+from benchmarks.table import write_overview, write_tables
 from benchmarks.timing import interleaved, spread
 
 HERE = Path(__file__).parent
@@ -84,6 +83,7 @@ def main() -> None:
     (options.out / "inspection.json").write_text(json.dumps(report, indent=1) + "\n")
     if not options.quick:
         write_tables(HERE / "README.md", report)
+        write_overview(HERE.parent / "README.md", report)
 
 
 def _line(name: str, entry: dict[str, Any]) -> str:

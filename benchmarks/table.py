@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+#: The model whose time stands in README.
+_SHOWN = "resnet152"
+
 
 def write_between(path: Path, suite: str, written: str) -> None:
     """Replace what stands between the markers of a suite."""
@@ -18,6 +21,30 @@ def write_between(path: Path, suite: str, written: str) -> None:
 def write_tables(path: Path, report: dict[str, Any]) -> None:
     """The tables of the inspection."""
     write_between(path, "inspection", tables(report))
+
+
+def write_overview(path: Path, report: dict[str, Any]) -> None:
+    """The few figures of README: accuracy over the zoo, and one model's time."""
+    write_between(path, "inspection", overview(report))
+
+
+def overview(report: dict[str, Any]) -> str:
+    """One line for each tool."""
+    zoo, subject = report["zoo"], report["subjects"][_SHOWN]
+    rows = []
+    for tool, tally in zoo["tally"].items():
+        seconds = subject["tools"][tool].get("seconds")
+        time = "fails" if seconds is None else f"{seconds['median'] * 1e3:.0f} ms"
+        rows.append([tool, *(str(tally[key]) for key in ("exact", "near", "far", "params_exact")), time])
+    head = [
+        f"{len(zoo['models'])} classifiers of torchvision",
+        "MACs exact",
+        "within 2 %",
+        "farther",
+        "parameters exact",
+        f"{_SHOWN} takes",
+    ]
+    return grid(head, rows)
 
 
 def tables(report: dict[str, Any]) -> str:
