@@ -42,7 +42,7 @@ class Seen:
 
 
 def run(model: nn.Module, shape: tuple[int, ...], blocks: bool = False) -> list[Seen]:
-    """Leaves in the order in which they finish; with ``blocks`` also modules that hold others, as torchsummary has it."""
+    """Leaves in the order in which they finish; with ``blocks`` also modules that hold others, as torchsummary does."""
     seen: list[Seen] = []
 
     def note(module: nn.Module, _: object, output: object) -> None:

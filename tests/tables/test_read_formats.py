@@ -65,7 +65,8 @@ TWO = [("conv1", "conv", (6, 28, 28), 156), ("fc", "linear", (10,), 850)]
         ),
         (
             "text",
-            "+-------+--------+---------+--------+\n| Layer | Type   | Output  | Params |\n+=======+========+=========+========+\n"
+            "+-------+--------+---------+--------+\n"
+            "| Layer | Type   | Output  | Params |\n+=======+========+=========+========+\n"
             "| conv1 | Conv2d | 6@28x28 | 156    |\n+-------+--------+---------+--------+\n"
             "| fc    | Linear | 10      | 850    |\n+-------+--------+---------+--------+\n",
         ),
@@ -90,7 +91,8 @@ TWO = [("conv1", "conv", (6, 28, 28), 156), ("fc", "linear", (10,), 850)]
         (
             "latex",
             r"\begin{tabular}{lccr}\toprule Layer & Type & Output & Params \\ \cmidrule(lr){1-4}"
-            r"\texttt{conv1} & Conv2d & $28^2 \times 6$ & 156 \\[2pt] fc & Linear & 10 & {850} \\ \bottomrule\end{tabular}",
+            r"\texttt{conv1} & Conv2d & $28^2 \times 6$ & 156 \\[2pt]"
+            r"fc & Linear & 10 & {850} \\ \bottomrule\end{tabular}",
         ),
         (
             "json",
@@ -116,7 +118,8 @@ def test_a_paste_with_its_columns_one_after_another_is_paired_again() -> None:
 
 
 def test_a_paste_with_some_cells_on_lines_of_their_own() -> None:
-    text = "Layer (type) Output Shape Param #\nConv2d-1 [-1, 6, 28, 28] 156\nReLU-2\n[-1, 6, 28, 28]\nLinear-3 [-1, 10] 850\n"
+    text = "Layer (type) Output Shape Param #\nConv2d-1 [-1, 6, 28, 28] 156\nReLU-2\n"
+    text += "[-1, 6, 28, 28]\nLinear-3 [-1, 10] 850\n"
     assert [(row.name, row.output_shape) for row in read(text).rows] == [
         ("Conv2d-1", (6, 28, 28)),
         ("ReLU-2", (6, 28, 28)),
@@ -176,7 +179,8 @@ def test_what_cannot_be_read_is_named_with_its_line() -> None:
 
 def test_prose_and_other_tables_around_are_kept_as_such() -> None:
     table = read(
-        "We use:\n\n| Layer | Output |\n|---|---|\n| Conv2d-1 | [-1, 6, 28, 28] |\n\nIt works.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+        "We use:\n\n| Layer | Output |\n|---|---|\n| Conv2d-1 | [-1, 6, 28, 28] |\n"
+        "\nIt works.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
     )
     assert [line.line for line in table.outside] == [1, 7, 9]
     assert not table.unread

@@ -20,7 +20,7 @@ def has_bars(lines: Sequence[str]) -> bool:
 
 
 def read_boxed(lines: Sequence[str]) -> Grid | None:
-    """Cells between bars; where rules stand between all rows, the lines between two of them are one row, cell by cell."""
+    """Cells between bars; where rules stand between all rows, the lines between two of them are one row."""
     table = [
         (number, line)
         for number, line in enumerate(lines, 1)

@@ -59,12 +59,11 @@ _HEADINGS: Final = {
 }
 _FIELD: Final = {heading: field for field, headings in _HEADINGS.items() for heading in headings.split()}
 # Columns with words about a layer that are no layers themselves.
-_REMARKS: Final = frozenset(
-    (
-        "formula formulaoftheparameters formulaofthemacs paramsformula macsformula share shareofmacs shareofparams notes "  # noqa: SIM905
-        "note comment comments remarks source call dtype paramspercent calculation derivation mode"
-    ).split()
-)
+_REMARKS: Final = {
+    "formula", "formulaoftheparameters", "formulaofthemacs", "paramsformula", "macsformula", "share", "shareofmacs",
+    "shareofparams", "notes", "note", "comment", "comments", "remarks", "source", "call", "dtype", "paramspercent",
+    "calculation", "derivation", "mode",
+}  # fmt: skip
 # Columns that say that a table is one of layers.
 TELLING: Final = frozenset({"layer", "name", "type", "output", "input", "params", "kernel", "channels", "stride"})
 

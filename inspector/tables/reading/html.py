@@ -89,6 +89,7 @@ class _Tables(HTMLParser):
                 self._below[len(self._row)] = (rows - 1, text)
             self._row.append(text)
             self._count()
+        check_columns(len(self._row), self._line)
         self._cell = None
 
     def _fill_from_above(self) -> None:

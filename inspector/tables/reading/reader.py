@@ -39,9 +39,9 @@ _ALIKE: Final = str.maketrans(
 def read(text_or_path: str | os.PathLike[str], *, column: str | None = None) -> Table:
     r"""The rows of a printed table, whatever prints them.
 
-    torchsummary, torchinfo, Keras's ``model.summary()``, Markdown, LaTeX, HTML, CSV, TSV, JSON, ``inspector summary``, or
-    a paste whose columns are lost. Nothing is dropped in silence: ``Table.unread`` and ``Table.outside`` hold every line
-    of which no row was made. No torch is loaded.
+    torchsummary, torchinfo, Keras's ``model.summary()``, Markdown, LaTeX, HTML, CSV, TSV, JSON, ``inspector summary``,
+    or a paste whose columns are lost. Nothing is dropped in silence: ``Table.unread`` and ``Table.outside`` hold every
+    line of which no row was made. No torch is loaded.
 
     Args:
         text_or_path: the text, or a file that holds it.

@@ -265,7 +265,7 @@ def _placed(record: Record, name: str, layers: list[Layer]) -> list[Draft]:
 
 
 def _give_columns(last: Draft, drafts: list[Draft], stated: dict[str, object]) -> None:
-    """A column speaks of the row's layer; of several in a cell, channels of a first convolution, the rest of the last."""
+    """A column speaks of the row's layer; of several in a cell, channels of a first convolution, else of the last."""
     kind, first = last.layer.kind, drafts[0]
     if first is not last and "out_channels" in stated and first.layer.kind == "conv":
         first.stated.setdefault("out_channels", stated.pop("out_channels"))

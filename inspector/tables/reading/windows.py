@@ -14,8 +14,8 @@ _EACH_SIDE = re.compile(r"\(\((\d{1,9}), (\d{1,9})\), \((\d{1,9}), (\d{1,9})\)\)
 def read_window(column: str, cell: str) -> dict[str, object]:
     """What a cell of the column states; empty where it cannot be read.
 
-    >>> read_window("kernel", "7×7/2"), read_window("stride", "2"), read_window("padding", "same")
-    ({'kernel': (7, 7), 'stride': (2,)}, {'stride': (2,)}, {'padding': 'same'})
+    >>> sorted(read_window("kernel", "7×7/2").items()), read_window("stride", "2"), read_window("padding", "same")
+    ([('kernel', (7, 7)), ('stride', (2,))], {'stride': (2,)}, {'padding': 'same'})
     """
     if match := _NUMBERS.fullmatch(cell):
         numbers = tuple(bounded(number) for number in re.findall(r"\d+", match[1]))
