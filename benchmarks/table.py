@@ -35,7 +35,7 @@ def overview(report: dict[str, Any]) -> str:
     for tool, tally in zoo["tally"].items():
         seconds = subject["tools"][tool].get("seconds")
         time = "fails" if seconds is None else f"{seconds['median'] * 1e3:.0f} ms"
-        rows.append([tool, *(str(tally[key]) for key in ("exact", "near", "far", "params_exact")), time])
+        rows.append([tool, *(str(tally[key]) for key in ("exact", "near", "far")), _exact_params(report, tool), time])
     head = [
         f"{len(zoo['models'])} classifiers of torchvision",
         "MACs exact",
@@ -62,7 +62,7 @@ def _conditions(report: dict[str, Any]) -> str:
     machine = report["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     return (
-        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}. Versions: {versions}. "
+        f"{machine['processor']}, cores used: {machine['cores']}, {machine['system']}. Versions: {versions}. "
         f"Medians of {report['rounds']} interleaved rounds."
     )
 
@@ -122,11 +122,17 @@ def _memory(report: dict[str, Any]) -> str:
 def _zoo(report: dict[str, Any]) -> str:
     zoo = report["zoo"]
     rows = [
-        [tool, *(str(tally[key]) for key in ("exact", "near", "far", "failed", "params_exact"))]
+        [tool, *(str(tally[key]) for key in ("exact", "near", "far", "failed")), _exact_params(report, tool)]
         for tool, tally in zoo["tally"].items()
     ]
     head = ["tool", "MACs exact", "within 2 %", "farther", "no answer", "parameters exact"]
     return f"### All {len(zoo['models'])} classifiers of torchvision\n\n{grid(head, rows)}"
+
+
+def _exact_params(report: dict[str, Any], tool: str) -> str:
+    """How often its parameters are exact; a tool that states none has none wrong."""
+    states = any("params_exact" in subject["tools"][tool] for subject in report["subjects"].values())
+    return str(report["zoo"]["tally"][tool]["params_exact"]) if states else "—"
 
 
 def _growth(report: dict[str, Any]) -> str:
