@@ -142,9 +142,20 @@ def check_bias(bias: Tensor, weight: Tensor, channels: int) -> None:
     if not isinstance(bias, Tensor) or bias.shape != (channels,):
         got = list(bias.shape) if isinstance(bias, Tensor) else type(bias).__name__
         raise ShapeError(f"bias: expected shape [{channels}], one value for each output channel, got {got}")
-    if bias.dtype != weight.dtype or bias.device != weight.device:
+    check_like(bias, weight, "bias")
+
+
+def check_like(x: Any, weight: Tensor, where: str) -> None:
+    """Refuse what is no tensor of the weight's dtype on its device.
+
+    Raises:
+        ShapeError: with both.
+    """
+    if not isinstance(x, Tensor):
+        raise ShapeError(f"{where}: expected a tensor, got {type(x).__name__}")
+    if x.dtype != weight.dtype or x.device != weight.device:
         raise ShapeError(
-            f"bias: expected {weight.dtype} on {weight.device} as the weight is, got {bias.dtype} on {bias.device}"
+            f"{where}: expected {weight.dtype} on {weight.device} as the weight is, got {x.dtype} on {x.device}"
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from inspector.errors import InspectionError
 from inspector.toeplitz import costs, layouts
 from inspector.toeplitz.pattern import column_numbers, row_numbers
 from inspector.toeplitz.values import Spread
@@ -52,9 +53,12 @@ def diagonals(operator: ConvOperator, wrap: bool) -> Diagonals:
     """See `ConvOperator.diagonals`.
 
     Raises:
+        InspectionError: the weight has no values (meta device).
         DoesNotFit: the entries with their coordinates, or all diagonals, take more memory than there is.
     """
     convolution, weight = operator.convolution, operator.weight
+    if weight.is_meta:
+        raise InspectionError("diagonals: the weight is on the meta device and has no values; load it first")
     costs.require(convolution, "coo", weight.element_size(), weight.device)
     pattern = convolution.pattern()
     rows, columns = torch.empty(2, pattern.nnz, dtype=pattern.index_dtype, device=weight.device)

@@ -19,7 +19,7 @@ def to_scipy(matrix: Tensor) -> Any:
     """The `scipy.sparse` array of the same layout, without gradient, in main memory.
 
     Raises:
-        InspectionError: SciPy is not installed, or has no arrays of this dtype.
+        InspectionError: SciPy is not installed, or has no arrays of this dtype, or there are no values (meta device).
     """
     try:
         from scipy import sparse
@@ -28,6 +28,8 @@ def to_scipy(matrix: Tensor) -> Any:
     if matrix.dtype not in _DTYPES:
         able = ", ".join(map(str, _DTYPES))
         raise InspectionError(f"to_scipy: scipy.sparse has no {matrix.dtype}, only {able}; convert the weight first")
+    if matrix.is_meta:
+        raise InspectionError("to_scipy: the weight is on the meta device and has no values; load it first")
     matrix = matrix.detach().cpu()
     if matrix.layout == torch.sparse_coo:
         rows, columns = matrix.indices().numpy()

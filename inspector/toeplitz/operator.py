@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from inspector.errors import InspectionError, ShapeError
 from inspector.toeplitz import apply, costs, layouts
-from inspector.toeplitz.configuration import ChannelsLast, Convolution, Padding, check_bias, configure
+from inspector.toeplitz.configuration import ChannelsLast, Convolution, Padding, check_bias, check_like, configure
 from inspector.toeplitz.costs import Layout
 from inspector.toeplitz.modules import arguments_of
 from inspector.toeplitz.product import Product, multiplies, require_product
@@ -39,6 +39,7 @@ class ConvOperator:
     bias: Tensor | None
     convolution: Convolution
     _built: tuple[Tensor, Tensor] | None = field(default=None, init=False)
+    _transpose: ConvOperator | None = field(default=None, init=False)
 
     @classmethod
     def from_module(
@@ -56,8 +57,7 @@ class ConvOperator:
         return conv_operator(**arguments_of(module), input_size=input_size, channels_last=channels_last)
 
     def __repr__(self) -> str:
-        rows, columns = self.shape
-        return f"ConvOperator({rows} × {columns}, {self.nnz} entries, {self.dtype} on {self.device})"
+        return f"ConvOperator({self.shape[0]} × {self.shape[1]}, {self.nnz} entries, {self.dtype} on {self.device})"
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -108,12 +108,14 @@ class ConvOperator:
     @property
     def T(self) -> ConvOperator:  # noqa: N802
         """The transposed matrix, as an operator of the same weight; not conjugated."""
-        return ConvOperator(self.weight, None, self.convolution.T)
+        if self._transpose is None:  # kept, so that its matrix is built once
+            self._transpose = ConvOperator(self.weight, None, self.convolution.T)
+        return self._transpose
 
     @property
     def H(self) -> ConvOperator:  # noqa: N802
         """The adjoint: transposed and conjugated."""
-        return self.with_weight(self.weight.conj()).T
+        return self.with_weight(self.weight.conj()).T if self.weight.is_complex() else self.T
 
     def with_weight(self, weight: Tensor) -> ConvOperator:
         """The same convolution with other values, of any dtype and on any device, and without bias."""
@@ -123,7 +125,7 @@ class ConvOperator:
 
     def __call__(self, images: Tensor) -> Tensor:
         r"""The convolution itself, bias included: (\*batch, C_in, \*size) -> (\*batch, C_out, \*out)."""
-        self._check(images, "images")
+        check_like(images, self.weight, "A(images)")
         wanted = self.columns.shape
         if images.shape[-len(wanted) :] != wanted:
             raise ShapeError(f"A(images): expected (*batch, {', '.join(map(str, wanted))}), got {list(images.shape)}")
@@ -149,7 +151,7 @@ class ConvOperator:
             DoesNotFit: ``matrix_free=False`` and there is no memory for the matrix.
             InspectionError: ``matrix_free=False`` and PyTorch has no product with CSR for this dtype and device.
         """
-        self._check(x, "A @ x")
+        check_like(x, self.weight, "A @ x")
         n_in = self.shape[1]
         if x.dim() == 0 or x.shape[0 if x.dim() == 1 else -2] != n_in:
             raise ShapeError(f"A @ x: expected ({n_in},) or (*batch, {n_in}, k), got {list(x.shape)}")
@@ -163,12 +165,9 @@ class ConvOperator:
     @property
     def matrix_free(self) -> bool:
         """Whether ``A @ x`` convolves, because the CSR matrix does not fit or PyTorch cannot multiply with it."""
-        return not (
-            multiplies(self.dtype, self.device)
-            and (
-                self._built is not None or costs.fits(self.convolution, "csr", self.weight.element_size(), self.device)
-            )
-        )
+        if not multiplies(self.dtype, self.device):
+            return True
+        return self._built is None and not costs.fits(self.convolution, "csr", self.weight.element_size(), self.device)
 
     def to_sparse(self, layout: Layout = "csr", *, affine: bool = False) -> Tensor:
         """The matrix as a sparse tensor, int32 indices while they fit (COO has int64); differentiable in the weight.
@@ -227,14 +226,6 @@ class ConvOperator:
         if matrix_free is False:
             require_product(self.dtype, self.device)
         return self.matrix_free if matrix_free is None else matrix_free
-
-    def _check(self, x: Any, where: str) -> None:
-        if not isinstance(x, Tensor):
-            raise ShapeError(f"{where}: expected a tensor, got {type(x).__name__}")
-        if x.dtype != self.dtype or x.device != self.device:
-            raise ShapeError(
-                f"{where}: expected {self.dtype} on {self.device} as the weight is, got {x.dtype} on {x.device}"
-            )
 
     def _column(self, affine: bool) -> Tensor | None:
         if not affine:

@@ -34,7 +34,9 @@ class Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         weight, x = ctx.saved_tensors
-        operator, grad = ctx.operator.with_weight(weight), grads[0]
+        operator, grad = ctx.operator, grads[0]
+        if weight is not operator.weight:
+            operator = operator.with_weight(weight)
         to_weight = to_x = None
         if ctx.needs_input_grad[1]:
             to_x = operator.H @ grad

@@ -132,3 +132,11 @@ def test_a_layout_that_is_not_there() -> None:
 def test_another_weight_of_another_shape() -> None:
     with pytest.raises(ShapeError, match=r"weight: expected shape \[4, 2, 3\], got \[4, 2, 5\]"):
         conv_operator(ONE, 5).with_weight(torch.ones(4, 2, 5))
+
+
+def test_a_weight_without_values() -> None:
+    A = conv_operator(ONE.to("meta"), 5)
+    assert A.to_sparse("csr").is_meta
+    for ask in (A.diagonals, A.to_scipy):
+        with pytest.raises(InspectionError, match="the weight is on the meta device and has no values"):
+            ask()

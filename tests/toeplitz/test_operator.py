@@ -142,6 +142,7 @@ def test_the_matrix_follows_its_weight() -> None:
     A = conv_operator(weight, 6)
     first = A @ x
     assert A.csr() is A.csr()
+    assert A.T is A.T
     weight.data.mul_(2)
     assert torch.equal(A @ x, 2 * first)
 
