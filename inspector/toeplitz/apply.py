@@ -50,14 +50,13 @@ def spread(convolution: Convolution, weight: Tensor, windows: Tensor) -> Tensor:
         return _zero(windows, weight, convolution.image.shape)
     axes = convolution.axes
     strides, dilations = [axis.stride for axis in axes], [axis.dilation for axis in axes]
-    padded = _SPREAD[len(axes)](windows, weight, None, strides, 0, 0, convolution.groups, dilations)
-    wanted = []
-    for axis, length in zip(axes, padded.shape[2:], strict=True):
-        cut = axis.before if axis.mode == "zeros" else 0
-        wanted.append((-cut, axis.size - (length - cut) if axis.mode == "zeros" else _padded_size(axis) - length))
-    out = F.pad(padded, _pad_order(wanted))
+    out = _SPREAD[len(axes)](windows, weight, None, strides, 0, 0, convolution.groups, dilations)
+    unread = [(0, _padded_size(axis) - length) for axis, length in zip(axes, out.shape[2:], strict=True)]
+    out = F.pad(out, _pad_order(unread))  # what the stride leaves at the end
     for number, axis in enumerate(axes, start=2):
-        if axis.mode != "zeros" and axis.before + axis.after:
+        if axis.mode == "zeros":
+            out = out.narrow(number, axis.before, axis.size)
+        else:
             shape = (*out.shape[:number], axis.size, *out.shape[number + 1 :])
             out = out.new_zeros(shape).index_add(number, _padded_places(axis, out.device), out)
     return out

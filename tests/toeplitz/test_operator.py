@@ -130,6 +130,15 @@ def test_an_empty_axis_reads_padding_alone() -> None:
     assert (A @ torch.zeros(0)).tolist() == [0.0, 0.0]
 
 
+def test_an_input_that_no_window_reads() -> None:
+    """Stride 3 over two zeros and one input: the single window reads the first zero."""
+    A = conv_operator(torch.ones(1, 1, 1), 1, stride=3, padding=[(2, 0)])
+    assert (A.shape, A.nnz) == ((1, 1), 0)
+    for matrix_free in (False, True):
+        assert A.matmul(torch.ones(1), matrix_free=matrix_free).tolist() == [0.0]
+        assert A.T.matmul(torch.ones(1), matrix_free=matrix_free).tolist() == [0.0]
+
+
 def test_size_one_axes() -> None:
     weight = torch.randn(2, 2, 1, 3, dtype=torch.float64)
     A = conv_operator(weight, (1, 1), padding=(0, 1))
