@@ -62,9 +62,7 @@ def expand(table: Table) -> tuple[tuple[Step, ...], tuple[Block, ...]]:
     for at, (step, after) in enumerate(itertools.pairwise(steps)):
         if step.row.output_shape is None and "output_size" not in step.row.stated and after.row.input_shape:
             # A table that prints what goes in prints each output one row below.
-            shape = after.row.input_shape
-            flat = step.row.kind == "linear" and set(shape[1:]) == {1}  # "1×1×1000" goes into the softmax
-            steps[at] = replace(step, row=replace(step.row, output_shape=shape[:1] if flat else shape))
+            steps[at] = replace(step, row=replace(step.row, output_shape=after.row.input_shape))
     return tuple(steps), tuple(blocks)
 
 

@@ -178,9 +178,10 @@ class Flow:
 
     def _output(self, number: int, row: PrintedRow, asked: Asked, shapes: tuple[Sizes, ...]) -> Sizes:
         """The output's shape: printed, or what follows from what is."""
-        if row.output_shape is not None:
-            return row.output_shape
         size = shapes[0]
+        if row.output_shape is not None:
+            flat = row.kind == "linear" and row.output_shape[:-1] != size[:-1] and set(row.output_shape[1:]) == {1}
+            return row.output_shape[:1] if flat else row.output_shape  # papers print 1×1×1000
         if row.kind in WINDOWS:
             channels = row.stated.get("out_channels", asked.out_channels)
             if row.kind in CONVOLUTIONS and not isinstance(channels, int):

@@ -108,9 +108,11 @@ def tiers_of(problem: Problem) -> tuple[Tier, ...]:
 
 def _in_tier(problem: Problem) -> Solutions:
     found = Solutions(SOLVERS.get(problem.row.kind, as_printed)(problem))
+    if problem.row.kind not in SOLVERS:
+        return found
     met = [value for value in found.values if fits_print(problem.row, problem.input, value)]
     if not met:
-        raise Unsolvable(_counts(problem, found), "no such count")
+        raise Unsolvable(_counts(problem, found), "no solution has that count")
     return found.with_params(met)
 
 
