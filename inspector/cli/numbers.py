@@ -29,10 +29,11 @@ def read_numbers(text: str, option: str) -> list[list[float]]:
             if not math.isfinite(value):
                 raise InspectionError(f"{option}: {word!r} in row {place} is not finite")
             row.append(value)
+        if not row:
+            raise InspectionError(f"{option}: row {place} has no numbers; write rows as 1 0 1; 2 0 2")
         rows.append(row)
-        if not row or len(row) != len(rows[0]):
+        if len(row) != len(rows[0]):
             raise InspectionError(
-                f"{option}: row {place} has {len(row)} numbers, row 1 has {len(rows[0])}; all rows need the same, at "
-                "least one"
+                f"{option}: row {place} has {len(row)} numbers, row 1 has {len(rows[0])}; all rows need the same"
             )
     return rows

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from inspector import geometry
 from inspector.errors import InspectionError
+from inspector.toeplitz import costs
 from inspector.toeplitz.axis import Axis
 from inspector.toeplitz.circulant import UNIT, Circulant, Ring, ring_around, ring_of
 from inspector.toeplitz.lanczos import top_right_vector
@@ -31,6 +32,8 @@ _MOST_ENTRIES = 2**25
 #: Entries of a matrix whose dense decomposition takes less than a second or two.
 DENSE_ENTRIES = 2**20
 _SCHUR_STEPS = 12
+#: Vectors in memory at a time, at least.
+_VECTORS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +99,7 @@ def operator_norm(operator: ConvOperator, method: Method = "auto") -> NormBracke
         if columns:
             witness.view(-1)[0] = 1.0
         return NormBracket(0.0, 0.0, True, "nothing", witness, "there is no entry but 0")
+    _check_memory(operator)
     exponent = math.frexp(largest)[1]  # a power of two leaves every digit; squares then stay in range
     scaled = operator.with_weight(weight * math.ldexp(1.0, -exponent))
     if method == "dense" or (method == "auto" and rows * columns <= DENSE_ENTRIES):
@@ -263,6 +267,20 @@ def _any_vector(operator: ConvOperator) -> Tensor:
     """A start for iterations: the same each time."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(operator.shape[1], dtype=operator.dtype, generator=generator).to(operator.device)
+
+
+def _check_memory(operator: ConvOperator) -> None:
+    """Refuse what even the iteration's few vectors would not fit.
+
+    Raises:
+        InspectionError: with what it takes and what is free.
+    """
+    needed, free = _VECTORS * sum(operator.shape) * 16, costs.available(operator.device)
+    if free is not None and needed > free:
+        raise InspectionError(
+            f"the norm needs about {costs.in_bytes(needed)} for vectors of {operator.shape[1]} and {operator.shape[0]} "
+            f"elements, {costs.in_bytes(free)} are free on {operator.device}; a smaller input has nearly the same norm"
+        )
 
 
 def _wide(weight: Tensor) -> Tensor:

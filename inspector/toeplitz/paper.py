@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from inspector.errors import ShapeError
+from inspector.geometry import input_index
 from inspector.toeplitz import paper_html, paper_markdown, paper_text
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from inspector.toeplitz.axis import Axis
     from inspector.toeplitz.grid import Grid
     from inspector.toeplitz.operator import ConvOperator
 
@@ -153,23 +157,49 @@ def steps(operator: ConvOperator, x: Tensor | None = None) -> Steps:
 
 
 def _row(operator: ConvOperator, number: int, vector: Tensor | None, output: Tensor | None, folded: bool) -> StepRow:
-    unit = torch.zeros(operator.shape[0], dtype=operator.dtype, device=operator.device)
-    unit[number] = 1
-    values = operator.T.matmul(unit, matrix_free=True).detach()
-    reached = operator.with_weight(torch.ones_like(operator.weight)).T.matmul(unit, matrix_free=True) != 0
-    terms = tuple(
-        Term(column, values[column].item(), None if vector is None else vector[column].item())
-        for column in reached.nonzero()[:, 0].tolist()
-    )
     place = operator.rows.unravel(number)
+    entries = _entries(operator, place)
+    terms = tuple(
+        Term(column, weight, None if vector is None else vector[column].item())
+        for column, weight in sorted(entries.items())
+    )
     return StepRow(
         number,
         place,
-        () if folded else tuple(values.tolist()),
+        () if folded else tuple(entries.get(column, 0.0) for column in range(operator.shape[1])),
         terms,
         None if operator.bias is None else operator.bias[place[0]].item(),
         None if output is None else output[number].item(),
     )
+
+
+def _entries(operator: ConvOperator, place: tuple[int, ...]) -> dict[int, Number]:
+    """Column and weight of all that one output reads; taps that padding folds onto one input add up."""
+    channel, *position = place
+    columns, weight, transposed = operator.columns, operator.weight.detach(), operator.transposed
+    group, inside = divmod(channel, operator.rows.channels // operator.groups)
+    own = columns.channels // operator.groups
+    pairs = [list(_reads(axis, at, transposed)) for axis, at in zip(operator.axes, position, strict=True)]
+    stride, *steps_of = columns.strides
+    found: dict[int, Number] = {}
+    for part, chosen in product(range(own), product(*pairs)):
+        channels = (group * own + part, inside) if transposed else (channel, part)
+        column = (group * own + part) * stride + sum(step * at for step, (at, _) in zip(steps_of, chosen, strict=True))
+        found[column] = found.get(column, 0.0) + weight[(*channels, *(tap for _, tap in chosen))].item()
+    return found
+
+
+def _reads(axis: Axis, at: int, transposed: bool) -> Iterator[tuple[int, int]]:
+    """(what is read, tap) at one place along an axis: inputs of an output, or with ``transposed`` the other way."""
+    for tap in range(axis.kernel):
+        if transposed:  # output·s + tap·d − p = at
+            output, rest = divmod(at - input_index(0, tap, axis.stride, axis.before, axis.dilation), axis.stride)
+            if rest == 0 and 0 <= output < axis.outputs:
+                yield output, tap
+            continue
+        place = int(axis.fold(np.array(input_index(at, tap, axis.stride, axis.before, axis.dilation))))
+        if place >= 0:
+            yield place, tap
 
 
 def _agrees(operator: ConvOperator, x: Tensor, output: Tensor) -> bool:

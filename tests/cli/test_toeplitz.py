@@ -105,6 +105,7 @@ def test_a_convolution_inside_a_model(ask: Ask) -> None:
         (("torch.nn:Linear", "--arg", "in_features=3", "--arg", "out_features=3", "--input", "3"), "got Linear"),
         (("models.lenet:LeNet5", "--input", "4,4"), "from_module: expected one of Conv1d"),
         (("models.lenet:LeNet5", "--module-path", "x", "--input", "4,4"), "its convolutions are features.0"),
+        (("--kernel", "1 2; 3 4", "--input", "900000,900000", "--norm"), "the norm needs about"),
         (("--kernel", "1 2", "--input", "1 2 3", "--plot", "x.png"), "give a name that ends in .svg"),
         (("--kernel", "1 2", "--input", "1 2 3", "--plot", "no/such/folder/x.svg"), "No such file or directory"),
     ],
@@ -117,8 +118,15 @@ def test_bad_questions_end_with_2_and_say_why(ask: Ask, options: tuple[str, ...]
     assert "fault of inspector" not in found.output
 
 
+def test_a_matrix_that_never_fits_still_shows_its_rows(ask: Ask) -> None:
+    """Nothing of its size is allocated. The last window ends at the last of 400 000² = 160 000 000 000 inputs."""
+    found = ask("--kernel", "1 2; 3 4", "--input", "400000,400000")
+    assert found.exit_code == 0, found.output
+    assert "row (399998,399998): 159999599998: 1, 159999599999: 2, 159999999998: 3, 159999999999: 4" in found.stdout
+
+
 def test_numbers_as_people_write_them() -> None:
     assert read_numbers("1, 2; 3, 4;", "--kernel") == [[1.0, 2.0], [3.0, 4.0]]
     assert read_numbers("−1 1e-3", "--kernel") == [[-1.0, 0.001]]
-    with pytest.raises(InspectionError, match="row 1 has 0 numbers"):
+    with pytest.raises(InspectionError, match="row 1 has no numbers"):
         read_numbers(" ", "--kernel")

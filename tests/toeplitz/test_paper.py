@@ -12,6 +12,7 @@ from inspector.errors import ShapeError
 from inspector.toeplitz import conv_operator
 from inspector.toeplitz.paper import steps
 from inspector.toeplitz.paper_text import number, signed
+from tests.toeplitz.drawn import convolutions
 
 KERNEL = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 IMAGE = torch.tensor([[10.0, 10, 0, 0]] * 4)
@@ -57,6 +58,22 @@ def test_every_row_s_terms_sum_to_its_result() -> None:
         total = sum(term.weight * (term.value or 0) for term in row.terms) + (row.bias or 0)  # type: ignore[operator]
         assert total == pytest.approx(row.result)
         assert A(x).flatten()[row.number].item() == pytest.approx(row.result)
+
+
+def test_rows_are_those_of_the_matrix_for_drawn_convolutions() -> None:
+    """The rows come from the index core alone; the dense matrix is built another way."""
+    for A in convolutions(40, seed=14, dtypes=(torch.float64, torch.complex128)):
+        dense = A.to_dense()
+        found = steps(A)
+        for row in found.shown:
+            entries = {term.column: term.weight for term in row.terms}
+            assert len(entries) == int((A.with_weight(torch.ones_like(A.weight)).to_dense()[row.number] != 0).sum())
+            line = torch.zeros_like(dense[row.number])
+            for column, weight in entries.items():
+                line[column] = weight
+            torch.testing.assert_close(line, dense[row.number])
+            if not found.folded:
+                torch.testing.assert_close(torch.tensor(row.values, dtype=dense.dtype), dense[row.number])
 
 
 def test_values_with_digits_stand_in_columns() -> None:
