@@ -86,6 +86,7 @@ def source(solution: Solution, name: str = "Network") -> str:
     if not name.isidentifier() or keyword.iskeyword(name):
         raise InspectionError(f"{name!r} is no name for a Python class")
     rows = solution.rows
+    _see_wiring(solution)
     names = _names(rows)
     alone = {*_IN_FORWARD, "attention"}  # take more than one input
     chain = all(row.inputs == (n - 1,) and row.kind not in alone and not row.reused for n, row in enumerate(rows))
@@ -114,10 +115,42 @@ def build(solution: Solution, name: str = "Network") -> nn.Module:
     return model
 
 
+_BLOCK: Final = re.compile(r"block|bottleneck|residual|inception|fire|encoderlayer", re.IGNORECASE)
+
+
+def _see_wiring(solution: Solution) -> None:
+    """Refuse a table whose blocks join what it does not print.
+
+    Raises:
+        InspectionError: an output that no row takes, or blocks with classes of their own and no row that adds or
+            concatenates.
+    """
+    unfed = next((row for row in solution.rows if not row.inputs), None)
+    if unfed is not None:
+        raise _no_wiring(unfed)
+    taken = {index for row in solution.rows for index in row.inputs}
+    for number, row in enumerate(solution.rows[:-1]):
+        if number not in taken:
+            raise InspectionError(
+                f"line {row.row.line}: {row.name}: a table cannot show this wiring: no printed row takes its output. "
+                "The parameters are counted; the model has to be wired by hand"
+            )
+    if any(row.kind in _IN_FORWARD for row in solution.rows):
+        return
+    for printed in solution.table.rows:
+        if printed.kind == "container" and _BLOCK.search(printed.cls):
+            raise InspectionError(
+                f"line {printed.line}: {printed.name}: a table cannot show this wiring: a {printed.cls} may add or join its "
+                "branches, and no row prints it. The parameters are counted; the model has to be wired by hand"
+            )
+
+
 def _header(solution: Solution) -> list[str]:
     lines = ["Hyperparameters were found from its shapes and counts."]
     if solution.ambiguous:
         lines.append(f"Left open, taken by convention: {', '.join(solution.ambiguous[:12])}.")
+    if any(row.kind == "container" and not row.cls and row.repeat > 1 for row in solution.table.rows):
+        lines.append("Blocks are repeated as a chain: a table cannot show whether their inputs are added again.")
     lines += [f"{row.name}: {row.note}." for row in solution.rows if row.note]
     return [_quoted(line) for line in lines]
 
@@ -160,8 +193,6 @@ def _module(rows: tuple[SolvedRow, ...], names: list[str], name: str) -> list[st
     last_use = {source: n for n, row in enumerate(rows) for source in row.inputs}
     by_name = {row.name: attribute for row, attribute in zip(rows, names, strict=True)}
     for n, (row, attribute) in enumerate(zip(rows, names, strict=True)):
-        if not row.inputs:
-            raise _no_wiring(row)
         inputs = [variables[source] for source in row.inputs]
         result = "x" if n + 1 == len(rows) or last_use.get(n) == n + 1 else attribute
         variables[n] = result

@@ -161,3 +161,19 @@ def test_an_embedding_takes_its_rows_from_the_count() -> None:
     solution = solve(table(row("e", "embedding", (5, 8), params=800)), (5,))
     assert solution.rows[0].hyperparameters == {"num_embeddings": 100, "embedding_dim": 8}
     assert build(solution)(torch.zeros(2, 5, dtype=torch.int64)).shape == (2, 5, 8)
+
+
+def test_blocks_whose_joins_are_not_printed_are_not_built_as_a_chain() -> None:
+    """Two convolutions inside a BasicBlock: torchsummary prints the block below them, and its addition nowhere."""
+    solution = solve(
+        table(
+            row("Conv2d-1", "conv", (8, 8, 8), params=8 * 8 * 9),
+            row("Conv2d-2", "conv", (8, 8, 8), params=8 * 8 * 9),
+            row("BasicBlock-3", "container", (8, 8, 8), params=0, cls="BasicBlock"),
+            form="torchsummary",
+        ),
+        (8, 8, 8),
+    )
+    assert solution.total_params == 2 * 576
+    with pytest.raises(InspectionError, match="BasicBlock-3: a table cannot show this wiring"):
+        build(solution)

@@ -53,7 +53,7 @@ class Bounds:
     padding: int | None = None
     dilation: int = 4
     wide: bool = False
-    states: int = 200_000
+    states: int = 50_000
 
     def __post_init__(self) -> None:
         for name in ("kernel", "stride", "dilation", "states"):
