@@ -140,8 +140,8 @@ def _see_wiring(solution: Solution) -> None:
     for printed in solution.table.rows:
         if printed.kind == "container" and _BLOCK.search(printed.cls):
             raise InspectionError(
-                f"line {printed.line}: {printed.name}: a table cannot show this wiring: a {printed.cls} may add or join its "
-                "branches, and no row prints it. The parameters are counted; the model has to be wired by hand"
+                f"line {printed.line}: {printed.name}: a table cannot show this wiring: "
+                f"a {printed.cls} may join branches, and no row prints it. The parameters are counted; the model has to be wired by hand"
             )
 
 
