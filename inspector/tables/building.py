@@ -141,7 +141,8 @@ def _see_wiring(solution: Solution) -> None:
         if printed.kind == "container" and _BLOCK.search(printed.cls):
             raise InspectionError(
                 f"line {printed.line}: {printed.name}: a table cannot show this wiring: "
-                f"a {printed.cls} may join branches, and no row prints it. The parameters are counted; the model has to be wired by hand"
+                f"a {printed.cls} may join branches, and no row prints it. "
+                "The parameters are counted; the model has to be wired by hand"
             )
 
 
