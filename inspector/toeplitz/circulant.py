@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from inspector import geometry
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from inspector.toeplitz.axis import Axis
 
@@ -215,3 +217,20 @@ def ring_of(axis: Axis) -> tuple[Ring, int, bool]:
     rows = axis.size // step
     ring = Ring(axis.size, axis.kernel, step, axis.dilation, -axis.before)
     return ring, -(-axis.outputs // rows), axis.outputs % rows == 0
+
+
+def padding_norm(axes: Sequence[Axis]) -> float:
+    """The padding's own norm: PᵀP is diagonal, and counts how often each input is copied.
+
+    Places that no window reads do not count.
+    """
+    return math.sqrt(math.prod(copies(axis) for axis in axes))
+
+
+def copies(axis: Axis) -> int:
+    """How often the input that the axis's padding copies most is read from."""
+    if axis.mode == "zeros":
+        return 1
+    outputs, taps = torch.arange(axis.outputs), torch.arange(axis.kernel)
+    places = geometry.input_index(outputs[:, None], taps, axis.stride, axis.before, axis.dilation).flatten().unique()
+    return int(torch.bincount(torch.from_numpy(axis.fold(places.numpy()))).max())

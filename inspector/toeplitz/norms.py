@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from inspector import geometry
 from inspector.errors import InspectionError
 from inspector.toeplitz import costs
 from inspector.toeplitz.axis import Axis
-from inspector.toeplitz.circulant import UNIT, Circulant, Ring, ring_around, ring_of
+from inspector.toeplitz.circulant import UNIT, Circulant, Ring, copies, padding_norm, ring_around, ring_of
 from inspector.toeplitz.lanczos import top_right_vector
 
 if TYPE_CHECKING:
@@ -151,27 +150,11 @@ def witnessed(operator: ConvOperator, vector: Tensor) -> float:
     return max(0.0, (found - lost) / length * (1 - relative))
 
 
-def padding_norm(axes: Sequence[Axis]) -> float:
-    """The padding's own norm: PᵀP is diagonal, and counts how often each input is copied.
-
-    Places that no window reads do not count.
-    """
-    return math.sqrt(math.prod(_copies(axis) for axis in axes))
-
-
-def _copies(axis: Axis) -> int:
-    if axis.mode == "zeros":
-        return 1
-    outputs, taps = torch.arange(axis.outputs), torch.arange(axis.kernel)
-    places = geometry.input_index(outputs[:, None], taps, axis.stride, axis.before, axis.dilation).flatten().unique()
-    return int(torch.bincount(torch.from_numpy(axis.fold(places.numpy()))).max())
-
-
 def _terms(operator: ConvOperator) -> int:
     """The most products that one row of A or of Aᵀ sums."""
     shape = operator.weight.shape
     channels = max(shape[1], shape[0] // operator.groups)
-    return channels * math.prod(shape[2:]) * math.prod(_copies(axis) for axis in operator.axes)
+    return channels * math.prod(shape[2:]) * math.prod(copies(axis) for axis in operator.axes)
 
 
 def _upper_bounds(operator: ConvOperator) -> list[_Bound]:

@@ -139,7 +139,7 @@ def verify_conv(
     if not callable(kernel):
         raise InspectionError(f"verify_conv: the kernel must be callable, got {type(kernel).__name__}")
     sums = accumulate or _ACCUMULATES.get(weight.dtype, weight.dtype)
-    question = Question(operator, _caller(kernel, operator), _takes_weight(kernel), sums)
+    question = Question(operator, _caller(kernel, operator), _arguments(kernel) > 1, sums)
     return _Verification(question, adjoint, batch, torch.Generator().manual_seed(seed)).run(seed)
 
 
@@ -156,10 +156,6 @@ def _arguments(kernel: Callable[..., Tensor]) -> int:
     # a parameter with a default is the kernel's own affair (a block size), but for those that are named as ours
     asked = [p for p in positional if p.default is p.empty or p.name in ("weight", "bias")]
     return min(3, len(asked))
-
-
-def _takes_weight(kernel: Callable[..., Tensor]) -> bool:
-    return _arguments(kernel) > 1
 
 
 def _caller(kernel: Callable[..., Tensor], operator: ConvOperator) -> Callable[[Tensor, Tensor], Tensor]:

@@ -7,8 +7,8 @@ import torch
 
 from inspector.errors import InspectionError
 from inspector.toeplitz import ConvOperator, conv_operator, operator_norm, singular_values
-from inspector.toeplitz.circulant import Circulant, Ring, ring_around, ring_of
-from inspector.toeplitz.norms import padding_norm, witnessed
+from inspector.toeplitz.circulant import Circulant, Ring, padding_norm, ring_around, ring_of
+from inspector.toeplitz.norms import witnessed
 from tests.toeplitz.drawn import convolutions
 
 #: What the dense decomposition itself may miss, relatively.
