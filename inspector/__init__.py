@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inspector import rules, tables, toeplitz
+    from inspector.comparison import Comparison, compare
     from inspector.errors import InspectionError, NeedsData, ShapeError
     from inspector.formula import Formula
     from inspector.predict import Prediction, predict
     from inspector.verify import Verification, verify
 
 __all__ = [
+    "Comparison",
     "Formula",
     "InspectionError",
     "NeedsData",
     "Prediction",
     "ShapeError",
     "Verification",
+    "compare",
     "predict",
     "rules",
     "tables",
@@ -29,6 +32,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Comparison": "comparison",
+    "compare": "comparison",
     "Formula": "formula",
     "InspectionError": "errors",
     "NeedsData": "errors",

@@ -55,13 +55,21 @@ class Node:
         return not self.kind and bool(self.children)
 
 
-def build(view: PredictionView) -> Node:
-    """The whole prediction as one tree, its root the model itself."""
-    return _Builder(view).module(0)
+def build(view: PredictionView, *, whole: bool = False, identities: dict[Any, int] | None = None) -> Node:
+    """The whole prediction as one tree, its root the model itself.
+
+    Args:
+        view: what to show.
+        whole: every call as a node of its own, also where the line of its module says all of it.
+        identities: filled with what each identity stands for; handed to two trees, their nodes' identities compare.
+    """
+    return _Builder(view, whole, {} if identities is None else identities).module(0)
 
 
 class _Builder:
-    def __init__(self, view: PredictionView) -> None:
+    def __init__(self, view: PredictionView, whole: bool, identities: dict[Any, int]) -> None:
+        self.whole = whole
+        self.identities = identities
         self.rows = view.rows
         self.modules = view.modules
         self.called: list[list[int]] = [[] for _ in view.modules]  # module calls made by each module call
@@ -73,7 +81,6 @@ class _Builder:
             self.direct[row.module].append(index)
         self.counted = {module.path for module in view.modules if module.params and module.call == 1}
         self.tied = {name.rpartition(".")[0] for names in view.tied_parameters for name in names}
-        self.identities: dict[Any, int] = {}
 
     def identity(self, *facts: Any) -> int:
         return self.identities.setdefault(facts, len(self.identities))
@@ -84,7 +91,9 @@ class _Builder:
         leaf = not self.called[index]
         costly = [child for child in children if child.params or child.macs is None or child.macs != 0]
         inside: list[Node] = []
-        if leaf and len(costly if index else children) <= 1:  # one line says all of it; a whole model needs more
+        if (
+            not self.whole and leaf and len(costly if index else children) <= 1
+        ):  # one line says all of it; a whole model needs more
             inside, children = children, []
         spoken = next(iter(costly if costly and inside else inside[:1] if len(inside) == 1 else ()), None)
         node = Node(

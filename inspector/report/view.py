@@ -57,3 +57,15 @@ class PredictionView(Protocol):
 def is_symbolic(count: Count | None) -> bool:
     """Whether a count is an expression instead of a number."""
     return count is not None and not isinstance(count, int)
+
+
+def difference(a: Count | None, b: Count | None) -> Count | None:
+    """``b`` minus ``a``, exactly 0 where two expressions are equal; None where one of them is unknown."""
+    if a is None or b is None:
+        return None
+    if isinstance(a, int) and isinstance(b, int):
+        return b - a
+    from sympy import expand
+
+    expanded = expand(b - a)
+    return int(expanded) if expanded.is_Integer else expanded
