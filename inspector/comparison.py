@@ -234,7 +234,7 @@ def _aligned(
     # A call without a key equals none: a fresh object is unlike any other.
     sides = [[object() if (key := keys[0](node)) is None else key for node in nodes] for nodes in (a, b)]
     at_a = at_b = 0
-    for block in SequenceMatcher(None, *sides, autojunk=False).get_matching_blocks():
+    for block in SequenceMatcher(None, sides[0], sides[1], autojunk=False).get_matching_blocks():
         yield from _aligned(a[at_a : block.a], b[at_b : block.b], keys[1:])
         at_a, at_b = block.a + block.size, block.b + block.size
         yield from zip(a[block.a : at_a], b[block.b : at_b], strict=True)

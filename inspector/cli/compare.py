@@ -76,7 +76,7 @@ def compare(
         (target_a, (*arguments, *arguments_a), inputs, input_file),
         (target_b, (*arguments, *arguments_b), inputs_b if own else inputs, input_file_b if own else input_file),
     )
-    predictions = []
+    predictions: list[Prediction] = []
     for target, its_arguments, its_inputs, its_file in asked_of:
         question = Question(
             target=target,
