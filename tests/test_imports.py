@@ -13,6 +13,7 @@ ROOT = Path(inspector.__file__).parent.parent
 #: The rooms that know sizes and texts alone. `inspector` itself hands out its names when they are asked for.
 WITHOUT_TORCH = [
     "inspector",
+    "inspector.comparison",
     "inspector.errors",
     "inspector.formula",
     "inspector.geometry",

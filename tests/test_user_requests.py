@@ -16,6 +16,7 @@ from torch.distributions import Categorical
 from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 import inspector
+from inspector.report import table
 from tests.held import held, kinds, sums_hold
 
 
@@ -370,3 +371,21 @@ def test_repeated_blocks_fold_and_files_hold_all(thread: str) -> None:
     assert len(text.splitlines()) < 30
     assert "<table" in p._repr_html_()
     sums_hold(p)
+
+
+@threads("torchvista 4, torchvista 17")
+def test_the_table_is_one_attachable_picture(thread: str) -> None:
+    picture = table.svg(inspector.predict(nn.Sequential(nn.Linear(8, 8), nn.ReLU()), (1, 8)))
+    assert picture.startswith("<svg")
+    assert "url(http" not in picture.replace('"', "")  # nothing is fetched when it is opened
+    assert "href" not in picture
+    assert "Linear" in picture
+
+
+@threads("executorch 21068, model-explorer 44")
+def test_two_models_stand_side_by_side(thread: str) -> None:
+    plain = nn.Sequential(nn.Linear(8, 8), nn.ReLU())
+    normed = nn.Sequential(nn.Linear(8, 8), nn.LayerNorm(8), nn.ReLU())
+    found = inspector.compare(*(inspector.predict(model, (1, 8)) for model in (plain, normed)))
+    assert not found.same
+    assert [pair.either.kind for pair in found.root.walk() if pair.mark == "added"][:1] == ["LayerNorm"]
