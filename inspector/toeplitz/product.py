@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,13 @@ def multiplies(dtype: torch.dtype, device: torch.device) -> bool:
     """Whether this PyTorch multiplies CSR matrices of the dtype on the device: tried once, on one number."""
     if device.type == "meta":
         return False
+    # In a thread of its own, where neither a transform of torch.func nor a mode of the caller's is active: under some of
+    # these PyTorch has no sparse tensors at all, which would be remembered as the answer.
+    with ThreadPoolExecutor(1) as own:
+        return own.submit(_multiplies_one, dtype, device).result()
+
+
+def _multiplies_one(dtype: torch.dtype, device: torch.device) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the layout is in beta
         index = torch.tensor([0, 1], dtype=torch.int32, device=device)

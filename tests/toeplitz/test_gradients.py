@@ -9,6 +9,7 @@ from torch import Tensor
 
 from inspector.toeplitz import ConvOperator, conv_operator, layouts
 from inspector.toeplitz.apply import weight_gradient
+from inspector.toeplitz.product import multiplies
 
 CASES = [
     {"stride": 2, "padding": 1},
@@ -115,3 +116,16 @@ def test_through_torch_func() -> None:
         return (F.conv2d(x.view(1, 1, 4, 3), weight) ** 2).sum()
 
     torch.testing.assert_close(torch.func.grad(loss)(weight), torch.func.grad(plain)(weight))
+
+
+def test_what_a_device_multiplies_is_asked_outside_of_transforms() -> None:
+    """Under torch.func.grad PyTorch has no sparse tensors; that must not be remembered of the device."""
+    asked = torch.float32, torch.device("cpu")
+    multiplies.cache_clear()
+
+    def inside(x: Tensor) -> Tensor:
+        assert multiplies(*asked)
+        return x.sum()
+
+    torch.func.grad(inside)(torch.ones(2))
+    assert multiplies(*asked)
