@@ -56,8 +56,8 @@ def multiplies(dtype: torch.dtype, device: torch.device) -> bool:
     """Whether this PyTorch multiplies CSR matrices of the dtype on the device: tried once, on one number."""
     if device.type == "meta":
         return False
-    # In a thread of its own, where neither a transform of torch.func nor a mode of the caller's is active: under some of
-    # these PyTorch has no sparse tensors at all, which would be remembered as the answer.
+    # In a thread of its own, where neither a transform of torch.func nor a mode of the caller's is active: under some
+    # of these PyTorch has no sparse tensors at all, which would be remembered as the answer.
     with ThreadPoolExecutor(1) as own:
         return own.submit(_multiplies_one, dtype, device).result()
 
