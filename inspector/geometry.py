@@ -91,7 +91,8 @@ def kernels(
 ) -> Iterator[tuple[int, int, int]]:
     """Every (kernel, stride, padding) that maps ``size`` to ``output``: the equation solved for K.
 
-    ``padding`` is one side's. The dilated kernel fits into the padded input; with ``ceil_mode`` its last window may hang over.
+    ``padding`` is one side's. The dilated kernel fits into the padded input; with ``ceil_mode`` its last window may
+    hang over.
 
     >>> list(kernels(32, 28, strides=(1,), paddings=(0,)))
     [(5, 1, 0)]
@@ -108,7 +109,7 @@ def kernels(
 
 
 def _slack(size: int, output: int, stride: int, padding: int, ceil_mode: bool) -> Iterator[tuple[int, int]]:
-    """Ranges, both ends included and in falling order, of what a dilated kernel leaves of the padded input's last index."""
+    """Ranges of what a dilated kernel leaves of the padded input's last index: both ends included, in falling order."""
     if not ceil_mode:  # ⌊x/s⌋ = output − 1
         yield max(0, stride * (output - 1)), stride * output - 1
         return

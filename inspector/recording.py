@@ -73,6 +73,12 @@ class Recorder(TorchFunctionMode):
         self._taken_back: list[tuple[Any, Tensor, Any]] = []  # (setter, tensor, value before)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if self._symbols:
+            with self._symbols.in_a_rule():
+                return self._call(func, args, kwargs)
+        return self._call(func, args, kwargs)
+
+    def _call(self, func: Any, args: Any, kwargs: Any) -> Any:
         rule = RULES.get(func)
         if rule is None:
             return self._without_rule(func, args, kwargs or {})

@@ -6,7 +6,7 @@ The one adapter of ``ShapeEnv``, which PyTorch documents as experimental.
 from __future__ import annotations
 
 import re
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import sympy
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 #: A size that stands for each name while branches are taken: a multiple of usual strides and windows, another for
 #: each name.
 _HINT = 224
+#: How many conditions a note prints.
+_SHOWN = 8
 
 
 class Symbols:
@@ -30,6 +33,7 @@ class Symbols:
         self._env: ShapeEnv | None = None
         self._sizes: dict[str, Any] = {}
         self._names: dict[sympy.Symbol, sympy.Symbol] = {}
+        self._ours: set[int] = set()  # numbers of the environment's guards that rules asked for, not the model's code
 
     def size(self, name: str) -> Any:
         """The ``SymInt`` of this name, the same one each time."""
@@ -72,6 +76,16 @@ class Symbols:
         stack.enter_context(FakeTensorMode(shape_env=self._env, allow_non_fake_inputs=True))
         return stack
 
+    @contextmanager
+    def in_a_rule(self) -> Iterator[None]:
+        """What is asked of sizes inside is whether the call is valid, and no branch of the model's own."""
+        assert self._env is not None
+        before = len(self._env.guards)
+        try:
+            yield
+        finally:
+            self._ours.update(range(before, len(self._env.guards)))
+
     def __bool__(self) -> bool:
         return bool(self._sizes)
 
@@ -80,11 +94,16 @@ class Symbols:
         if not isinstance(size, torch.SymInt):
             return size
         assert self._env is not None
-        expression = self._env.replace(size.node.expr)
+        expression = self._expression(size.node.expr)
+        return int(expression) if expression.is_Integer else expression
+
+    def _expression(self, found: Any) -> Any:
+        """PyTorch's expression in sympy's words and the names given."""
+        assert self._env is not None
+        expression = self._env.replace(found)
         for function, meaning in _meanings().items():
             expression = expression.replace(function, meaning)
-        expression = expression.xreplace(self._names)
-        return int(expression) if expression.is_Integer else expression
+        return expression.xreplace(self._names)
 
     def fixed(self) -> list[str]:
         """What the forward demanded of a name: one line for each that was held to a number or another name."""
@@ -94,7 +113,17 @@ class Symbols:
             value = self.read(size)
             if value != sympy.Symbol(name):
                 told.append(f"this forward holds only where {name} = {value}")
-        return told
+        return told + self._branches()
+
+    def _branches(self) -> list[str]:
+        """One line with the conditions under which the model's own code takes the branches that were followed."""
+        guards = self._env.guards if self._env is not None else []
+        asked = [self._expression(guard.expr) for number, guard in enumerate(guards) if number not in self._ours]
+        conditions = list(dict.fromkeys(str(condition) for condition in asked if condition != sympy.true))
+        if not conditions:
+            return []
+        more = f" and {len(conditions) - _SHOWN} more conditions" if len(conditions) > _SHOWN else ""
+        return [f"forward branches on sizes; this is the branch where {', '.join(conditions[:_SHOWN])}{more}"]
 
 
 @cache

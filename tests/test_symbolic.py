@@ -181,3 +181,26 @@ def test_convolutional_models_of_torchvision_in_closed_form(name: str) -> None:
         h, w = h + 32, w + 32  # inception and alexnet need more than 64 pixels
         assert count(n, h, w) == inspector.predict(model, (n, 3, h, w)).total_macs
     assert {row.source for row in p.rows} == {"formula"}
+
+
+class Branching(nn.Module):
+    """Takes another layer for large batches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.large, self.small = nn.Linear(6, 6), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.large(x) if x.shape[0] > 8 else self.small(x)
+
+
+def test_the_branch_that_was_followed_is_told() -> None:
+    p = inspector.predict(Branching(), ("N", 6))
+    assert p.notes == ("forward branches on sizes; this is the branch where N > 8",)
+    assert p.total_macs.subs({"N": 9}) == inspector.predict(Branching(), (9, 6)).total_macs
+    assert inspector.predict(Branching(), (9, 6)).notes == ()
+
+
+def test_what_rules_ask_of_sizes_is_no_branch_of_the_model() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.MaxPool2d(2), nn.Flatten(2)).eval()
+    assert inspector.predict(model, ("N", 3, "H", "W")).notes == ()

@@ -67,7 +67,9 @@ def compare(
     """Put TARGET_A and TARGET_B side by side: shapes, parameters and MACs of both, and what differs. Nothing runs.
 
     Targets are as in summary. Layers are aligned by name, then by what they compute, so that an inserted one shifts
-    none of those after it. Exits with 0 where the models are the same, with 1 where they differ.
+    none of those after it. Exits with 0 where calls, shapes, dtypes, parameters and MACs are the same, with 1 where
+    they differ; settings that change none of these, such as a dilation with its padding or a dropout rate, are not
+    compared.
     """
     from inspector.comparison import compare as put_side_by_side
 

@@ -30,7 +30,8 @@ def read_inputs(path: str) -> Any:
     try:
         return reader(file)
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        said = str(error).partition("\n")[0] or type(error).__name__
+        said = "" if isinstance(error, KeyError) else str(error).partition("\n")[0]  # a KeyError's text is the key
+        said = said or f"it is no {file.suffix} file"
         raise InspectionError(f"--input-file {path} cannot be read: {said}") from error
 
 

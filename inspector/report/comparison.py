@@ -101,7 +101,7 @@ def verdict(comparison: Comparison) -> str:
     a, b = comparison.labels
     counts = comparison.counts
     if comparison.same:
-        return f"{a} and {b}: the same, {text.count(counts['same'])} calls"
+        return f"{a} and {b}: the same calls, shapes, dtypes, parameters and MACs, {text.count(counts['same'])} calls"
     words = [f"{text.count(counts[mark])} {word}" for mark, word in _COUNTED if counts[mark]]
     return f"{a} and {b} differ: {', '.join(words)}"
 
