@@ -204,3 +204,28 @@ def test_the_branch_that_was_followed_is_told() -> None:
 def test_what_rules_ask_of_sizes_is_no_branch_of_the_model() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.MaxPool2d(2), nn.Flatten(2)).eval()
     assert inspector.predict(model, ("N", 3, "H", "W")).notes == ()
+
+
+class ClassToken(nn.Module):
+    """A parameter spread over the batch, as vision transformers do."""
+
+    def __init__(self, spread: str) -> None:
+        super().__init__()
+        self.token, self.spread = nn.Parameter(torch.zeros(1, 1, 6)), spread
+
+    def forward(self, x: Tensor) -> Tensor:
+        token = {
+            "expand": lambda: self.token.expand(x.shape[0], -1, -1),
+            "expand_as": lambda: self.token.expand_as(x[:, :1]),
+            "broadcast_to": lambda: torch.broadcast_to(self.token, (x.shape[0], 1, 6)),
+            "repeat": lambda: self.token.repeat(x.shape[0], 1, 1),
+        }[self.spread]()
+        return torch.cat([token, x], dim=1)
+
+
+@pytest.mark.parametrize("spread", ["expand", "expand_as", "broadcast_to", "repeat"])
+def test_a_parameter_that_holds_data_is_spread_over_a_symbol(spread: str) -> None:
+    p = inspector.predict(ClassToken(spread), ("N", 5, 6))
+    assert p.modules[0].output_shapes == ((sympy.Symbol("N"), 6, 6),)
+    assert {row.source for row in p.rows} == {"formula"}
+    assert not p.unused_parameters

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from inspector.errors import ShapeError
+from inspector.inputs import meta_twin
 from inspector.rules.common import Rule, ValuesNeeded, axis_of, empty, like, numpy_names, product, shape_argument
-from inspector.structure import tensors
+from inspector.structure import map_tensors, tensors
 
 if TYPE_CHECKING:
     from inspector.rules.common import Outcome
@@ -26,6 +27,9 @@ def view(function: Any) -> Rule:
         try:
             return function(*args, **kwargs), None
         except (RuntimeError, IndexError, ValueError) as error:
+            # Tensors that hold data take no symbols for sizes, as the class token of a transformer for N images.
+            if "SymIntArrayRef" in str(error) and not all(tensor.is_meta for tensor in tensors((args, kwargs))):
+                return rule(*map_tensors(args, meta_twin), **map_tensors(kwargs, meta_twin))
             # A size may be a tensor.
             if any(tensor.is_meta and tensor.dim() == 0 for tensor in tensors((args[1:], kwargs))):
                 raise ValuesNeeded from error
