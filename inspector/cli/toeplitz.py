@@ -152,13 +152,15 @@ class _Asked:
         with _asked():
             torch.manual_seed(self.seed)
             model = build(find_target(target), parse_arguments(self.arguments))
+        paths = [path for path, module in model.named_modules() if path and "Conv" in type(module).__name__]
+        known = f"its convolutions are {', '.join(paths)}" if paths else "it holds no convolution"
         if self.module_path is not None:
             try:
                 model = model.get_submodule(self.module_path)
             except AttributeError:
-                paths = [path for path, module in model.named_modules() if path and "Conv" in type(module).__name__]
-                known = f"its convolutions are {', '.join(paths)}" if paths else "it holds no convolution"
                 raise InspectionError(f"--module-path {self.module_path}: no such module; {known}") from None
+        elif paths:
+            raise InspectionError(f"{target} is a whole {type(model).__name__}: name one with --module-path; {known}")
         size, x = self._input()
         operator = ConvOperator.from_module(model, size)
         return operator, x
