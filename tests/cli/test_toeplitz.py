@@ -103,7 +103,7 @@ def test_a_convolution_inside_a_model(ask: Ask) -> None:
         ((*CONV, "--input", "16,16", "--stride", "2"), "--stride belongs to --kernel"),
         ((*CONV, "--input", "16"), "input_size: expected"),
         (("torch.nn:Linear", "--arg", "in_features=3", "--arg", "out_features=3", "--input", "3"), "got Linear"),
-        (("models.lenet:LeNet5", "--input", "4,4"), "from_module: expected one of Conv1d"),
+        (("torch.nn:ReLU", "--input", "4,4"), "from_module: expected one of Conv1d"),
         (("models.lenet:LeNet5", "--module-path", "x", "--input", "4,4"), "its convolutions are features.0"),
         (("models.lenet:LeNet5", "--input", "4,4"), "name one with --module-path; its convolutions are features.0"),
         (("--kernel", "1 2; 3 4", "--input", "900000,900000", "--norm"), "the norm needs about"),
