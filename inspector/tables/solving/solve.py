@@ -126,7 +126,8 @@ def input_shape_of(table: Table, given: Sequence[int] | None) -> Sizes:
     first = next((row for row in table.rows if row.output_shape and row.kind in _KEEP_AXES), None)
     if given is not None and first is not None and len(first.output_shape or ()) != len(size):
         raise InspectionError(
-            f"the input shape {size} is not of as many axes as {first.name} prints, {first.output_shape}: give channels and sizes without the batch, such as 1,32,32"
+            f"the input shape {size} is not of as many axes as {first.name} prints, {first.output_shape}: "
+            "give channels and sizes without the batch, such as 1,32,32"
         )
     return size
 
