@@ -15,8 +15,18 @@ def _requires_grad(tensor: Tensor, _: torch.device) -> bool:
     """The tensor's own flag; to checkpointing, which warns where it finds none set, results without data have it."""
     if tensor.requires_grad or not tensor.is_meta:
         return tensor.requires_grad
-    caller = sys._getframe(3).f_back  # of the expression in which the question stands
-    return caller is not None and caller.f_code is check_backward_validity.__code__
+    frame = sys._getframe(1)
+    for _ in range(_FRAMES):
+        if frame.f_code is check_backward_validity.__code__:
+            return True
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return False
+
+
+#: How far above an answer the code that asked may stand: the recorder's own calls and an expression's frame.
+_FRAMES = 6
 
 
 #: Getter or function -> (tensor, the model's device) -> answer.
