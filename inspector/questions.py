@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.checkpoint import check_backward_validity
 
 
-def _requires_grad(tensor: Tensor, _: torch.device) -> bool:
+def _requires_grad(tensor: Tensor, _home: torch.device) -> bool:
     """The tensor's own flag; to checkpointing, which warns where it finds none set, results without data have it."""
     if tensor.requires_grad or not tensor.is_meta:
         return tensor.requires_grad
