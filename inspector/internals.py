@@ -101,7 +101,7 @@ def watching(watcher: Callable[..., Any]) -> Iterator[None]:
             else:
                 _WATCHERS[thread] = before
             if not _WATCHERS:
-                torch.nn.Module._call_impl = _run_module  # type: ignore[method-assign]
+                torch.nn.Module._call_impl = _run_module  # type: ignore[method-assign]  # takes the patch back
 
 
 def watcher_here() -> Callable[..., Any] | None:

@@ -247,12 +247,15 @@ def _numpy_generator() -> Callable[[], None] | None:
     state = numpy.random.get_state()
     # Setting a state takes longer than tracing a small model, and hardly any forward draws from NumPy. Where no second
     # normal number waits beside the state, a draw changes the state's memory.
-    address = numpy.random.get_bit_generator().ctypes.state_address if _untouched_tells(state) else None
-    size = state[1].nbytes if address else 0
-    before = string_at(address, size + sizeof(c_int)) if address else b""
+    generator = numpy.random.get_bit_generator()  # held, so that its memory stays readable where a forward puts another
+
+    def memory() -> bytes:
+        return string_at(generator.ctypes.state_address, state[1].nbytes + sizeof(c_int))
+
+    before = memory() if _untouched_tells(state) else None
 
     def restore() -> None:
-        if address is None or string_at(address, size + sizeof(c_int)) != before:
+        if before is None or numpy.random.get_bit_generator() is not generator or memory() != before:
             numpy.random.set_state(state)
 
     return restore

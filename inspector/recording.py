@@ -62,6 +62,7 @@ class Recorder(TorchFunctionMode):
         self._pending = parameters
         self._home = home
         self._symbols = symbols
+        self._symbolic = bool(symbols)  # asked at every call
         self._real = real
         self._known = KnownValues()
         self._open: list[int] = [-1]  # numbers of the module calls that are open, the innermost last
@@ -73,7 +74,7 @@ class Recorder(TorchFunctionMode):
         self._taken_back: list[tuple[Any, Tensor, Any]] = []  # (setter, tensor, value before)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if self._symbols:
+        if self._symbolic:
             with self._symbols.in_a_rule():
                 return self._call(func, args, kwargs)
         return self._call(func, args, kwargs)
@@ -128,7 +129,7 @@ class Recorder(TorchFunctionMode):
             self.calls.append((func, shapes, dtype, formula, self._open[-1], used, params))
         else:
             self.calls.append((func, shapes, dtype, formula, self._open[-1]))
-        if func in FRESH and args and not self._symbols and functorch_level() is None:
+        if func in FRESH and args and not self._symbolic and functorch_level() is None:
             args = (stand_in(args[0]), *args[1:])
         first = args[0] if args else None
         lead = first[0] if type(first) in _NESTS and first else first

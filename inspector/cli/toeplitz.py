@@ -141,6 +141,7 @@ class _Asked:
     def _of_target(self, target: str) -> tuple[ConvOperator, Tensor | None]:
         import torch
 
+        from inspector.toeplitz.modules import convolutions_in
         from inspector.toeplitz.operator import ConvOperator
 
         own = ("stride", "padding", "dilation", "padding_mode", "output_padding", "bias")
@@ -152,7 +153,7 @@ class _Asked:
         with _asked():
             torch.manual_seed(self.seed)
             model = build(find_target(target), parse_arguments(self.arguments))
-        paths = [path for path, module in model.named_modules() if path and "Conv" in type(module).__name__]
+        paths = convolutions_in(model)
         known = f"its convolutions are {', '.join(paths)}" if paths else "it holds no convolution"
         if self.module_path is not None:
             try:

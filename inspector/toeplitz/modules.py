@@ -19,6 +19,11 @@ _TRANSPOSED: dict[type[nn.Module], bool] = {
 _NAMES = ("weight", "bias", "stride", "padding", "dilation", "groups", "padding_mode", "output_padding")
 
 
+def convolutions_in(model: nn.Module) -> list[str]:
+    """Paths of the convolutions inside a model, itself left out."""
+    return [path for path, module in model.named_modules() if path and isinstance(module, tuple(_TRANSPOSED))]
+
+
 def arguments_of(module: nn.Module) -> dict[str, Any]:
     """Everything but the input's size.
 

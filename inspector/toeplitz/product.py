@@ -22,12 +22,12 @@ class Product(torch.autograd.Function):
     """A·x for x (n_in, k). Backward: Aᴴ·ḡ, again a product, and the gathered gradient of the weight."""
 
     @staticmethod
-    def forward(weight: Tensor, x: Tensor, operator: ConvOperator) -> Tensor:  # noqa: ARG004
+    def forward(weight: Tensor, x: Tensor, operator: ConvOperator) -> Tensor:  # noqa: ARG004  autograd passes it
         matrix: Tensor = operator.csr() @ x
         return matrix
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, ConvOperator], output: Tensor) -> None:  # noqa: ARG004
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, ConvOperator], output: Tensor) -> None:  # noqa: ARG004  autograd passes it
         weight, x, operator = inputs
         ctx.save_for_backward(weight, x)
         ctx.operator = operator

@@ -10,6 +10,8 @@ import torch
 from inspector.toeplitz.pattern import Pattern, tail_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from inspector.toeplitz.grid import Grid
@@ -36,7 +38,7 @@ class Spread(torch.autograd.Function):
         return values
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:  # noqa: ARG004
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:  # noqa: ARG004  autograd passes it
         kernel, tail, ctx.pattern, ctx.blocked = inputs
         ctx.shape, ctx.tail = kernel.shape, tail is not None
 
@@ -64,7 +66,7 @@ class Collect(torch.autograd.Function):
         return kernel, bias.flatten()
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004  autograd passes it
         _, _, ctx.tail, ctx.pattern, ctx.blocked = inputs
 
     @staticmethod
@@ -73,7 +75,16 @@ class Collect(torch.autograd.Function):
         return values, None, None, None, None
 
 
-class Scatter(torch.autograd.Function):
+class _Placed(torch.autograd.Function):
+    """What `Scatter` and `Gather` share: each is the other's derivative, and needs the entries' places alone for it."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:  # noqa: ARG004  autograd passes it
+        values, ctx.at, _, ctx.rows, ctx.columns = inputs
+        ctx.shape = values.shape
+
+
+class Scatter(_Placed):
     """A dense matrix of this shape with the kernel (G, C_row/G, C_col/G, taps) in it.
 
     ``at`` holds (row place, column place, tap) of every entry of one pair of channels; `layouts.places` makes it.
@@ -81,45 +92,41 @@ class Scatter(torch.autograd.Function):
 
     @staticmethod
     def forward(kernel: Tensor, at: Tensor, shape: tuple[int, int], rows: Grid, columns: Grid) -> Tensor:
-        height, width = kernel.shape[1:3]
         matrix = kernel.new_zeros(shape)
-        view = _by_channel(matrix, rows, columns)
-        for row, taps in enumerate(kernel.flatten(0, 1)):  # one at a time: little memory beside the result
-            first = width * (row // height)
-            view[row, first : first + width, at[0], at[1]] = taps[:, at[2]]
+        for taps, entries in _row_channels(kernel, matrix, rows, columns):
+            entries[:, at[0], at[1]] = taps[:, at[2]]
         return matrix
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:  # noqa: ARG004
-        kernel, ctx.at, _, ctx.rows, ctx.columns = inputs
-        ctx.shape = kernel.shape
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         return Gather.apply(grads[0], ctx.at, ctx.shape, ctx.rows, ctx.columns), None, None, None, None
 
 
-class Gather(torch.autograd.Function):
+class Gather(_Placed):
     """The adjoint of `Scatter`: sums over all entries of each tap."""
 
     @staticmethod
     def forward(matrix: Tensor, at: Tensor, shape: torch.Size, rows: Grid, columns: Grid) -> Tensor:
-        height, width = shape[1:3]
         kernel = matrix.new_zeros(shape)
-        view = _by_channel(matrix, rows, columns)
-        for row, taps in enumerate(kernel.flatten(0, 1)):
-            first = width * (row // height)
-            taps.index_add_(1, at[2], view[row, first : first + width, at[0], at[1]])
+        for taps, entries in _row_channels(kernel, matrix, rows, columns):
+            taps.index_add_(1, at[2], entries[:, at[0], at[1]])
         return kernel
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:  # noqa: ARG004
-        matrix, ctx.at, _, ctx.rows, ctx.columns = inputs
-        ctx.shape = matrix.shape
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         return Scatter.apply(grads[0], ctx.at, ctx.shape, ctx.rows, ctx.columns), None, None, None, None
+
+
+def _row_channels(kernel: Tensor, matrix: Tensor, rows: Grid, columns: Grid) -> Iterator[tuple[Tensor, Tensor]]:
+    """(taps, entries) of one row channel after the other, which takes little memory beside the matrix.
+
+    Both are views: (C_col/G, taps) of the kernel, and (C_col/G, row place, column place) of the matrix.
+    """
+    height, width = kernel.shape[1:3]
+    view = _by_channel(matrix, rows, columns)
+    for row, taps in enumerate(kernel.flatten(0, 1)):
+        first = width * (row // height)
+        yield taps, view[row, first : first + width]
 
 
 def _by_channel(matrix: Tensor, rows: Grid, columns: Grid) -> Tensor:
