@@ -1,9 +1,10 @@
 """The bracket of a convolution's norm beside what people use for it.
 
-``python -m benchmarks.toeplitz_norms [--quick] [--out DIR]`` writes ``toeplitz_norms.json`` into the folder. For each
-convolution: the certified bracket, its width and time; the dense decomposition where the matrix is small enough; and
-what `torch.nn.utils.parametrizations.spectral_norm` would divide by, the norm of the reshaped weight, which is not the
-operator's. One process, the tools in turn; times are medians.
+``python -m benchmarks.toeplitz_norms [--quick] [--out DIR]`` writes ``toeplitz_norms.json`` into the folder and,
+unless quick, its table into benchmarks/README.md. For each convolution: the certified bracket, its width and time; the
+dense decomposition where the matrix is small enough; and what `torch.nn.utils.parametrizations.spectral_norm` would
+divide by, the norm of the reshaped weight, which is not the operator's. One process, the tools in turn; times are
+medians.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import torch
 from torch import nn
 
 from benchmarks import machine
-from benchmarks.timing import interleaved, spread
+from benchmarks.table import grid, write_between
+from benchmarks.timing import Spread, interleaved, spread
 from inspector.toeplitz import ConvOperator, operator_norm
 
 #: (C_in, C_out, kernel, size, stride, padding mode)
@@ -75,6 +77,27 @@ def normalized_is_not_bounded(size: int = 16) -> dict[str, float]:
     return {"reshaped_weight": reshaped, "lower": bracket.lower, "upper": bracket.upper}
 
 
+def table(record: dict[str, Any]) -> str:
+    """One line for each convolution, and what `spectral_norm` leaves."""
+    rows = []
+    for name, one in record["cases"].items():
+        seconds = {tool: Spread(*samples).median for tool, samples in one["seconds"].items()}
+        dense = f"{one['dense']:.4f} ({seconds['dense SVD'] * 1e3:.0f} ms)" if "dense" in one else "—"
+        bracket = f"{one['lower']:.4f} … {one['upper']:.4f}"
+        reshaped = f"{one['reshaped_weight']:.4f}, {one['reshaped_misses']:.2f}× too small"
+        rows.append(
+            [name, bracket, f"{one['gap']:.2%}", f"{seconds['bracket'] * 1e3:.0f} ms", one["method"], dense, reshaped]
+        )
+    head = ["convolution", "certified bracket", "gap", "time", "method", "dense SVD", "norm of the reshaped weight"]
+    left = record["spectral_norm"]
+    return (
+        f"{record['machine']['processor']}, {record['machine']['cores']} cores; torch {record['torch']}.\n\n"
+        f"{grid(head, rows)}\n\nUnder `spectral_norm` the reshaped weight of a 3→8 convolution has norm "
+        f"{left['reshaped_weight']:.4f}; the convolution itself has one between {left['lower']:.4f} and "
+        f"{left['upper']:.4f}."
+    )
+
+
 def main() -> None:
     """Measure every case, print a line for each and write the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -90,9 +113,16 @@ def main() -> None:
             f"{name}: {one['lower']:.6g} to {one['upper']:.6g} (gap {one['gap']:.2%}, {one['method']}), dense "
             f"{one.get('dense', float('nan')):.6g}, reshaped weight {one['reshaped_weight']:.6g}"
         )
-    record = {"machine": machine.machine(), "cases": found, "spectral_norm": normalized_is_not_bounded()}
+    record = {
+        "machine": machine.machine(),
+        "torch": torch.__version__,
+        "cases": found,
+        "spectral_norm": normalized_is_not_bounded(),
+    }
     asked.out.mkdir(parents=True, exist_ok=True)
     (asked.out / "toeplitz_norms.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    if not asked.quick:
+        write_between(Path(__file__).with_name("README.md"), "toeplitz_norms", table(record))
 
 
 if __name__ == "__main__":
