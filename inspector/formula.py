@@ -82,6 +82,7 @@ class Formula:
             element), ``"params"``, ``"bytes"`` or ``"size"`` (the length of an axis).
         source: the paper or documentation page that states it.
         symbols: meanings of symbols that :data:`GLOSSARY` lacks.
+        when: the calls it holds for, where a rule has several: ``complex``, ``packed sequences``.
 
     Raises:
         ValueError: the text has other syntax, or a symbol that nothing explains.
@@ -92,10 +93,15 @@ class Formula:
     (156, '6 × (1 × 5² + 1) = 156')
     """
 
-    __slots__ = ("_evaluate", "_tree", "counts", "source", "symbols", "text")
+    __slots__ = ("_evaluate", "_tree", "counts", "source", "symbols", "text", "when")
 
     def __init__(
-        self, text: str, counts: Counts = "macs", source: str = "", symbols: Mapping[str, str] | None = None
+        self,
+        text: str,
+        counts: Counts = "macs",
+        source: str = "",
+        symbols: Mapping[str, str] | None = None,
+        when: str = "",
     ) -> None:
         try:
             tree = ast.parse(text, mode="eval")
@@ -117,6 +123,7 @@ class Formula:
         self.counts = counts
         self.source = source
         self.symbols = names
+        self.when = when
         self._tree = tree.body
         arguments = f"*, {', '.join(names)}" if names else ""
         self._evaluate: Callable[..., Any] = eval(f"lambda {arguments}: {text}")  # noqa: S307  the text passed the check above

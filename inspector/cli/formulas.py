@@ -99,13 +99,16 @@ def _narrowed(entry: Entry, name: str) -> Entry:
 
 
 def _printed(entry: Entry) -> str:
-    stated = [formula for _, formula in entry.formulas]
+    stated = sorted(
+        (formula for _, formula in entry.formulas), key=lambda formula: (formula.counts != "params", formula.when)
+    )
     lines = _wrapped(f"{entry.family}: {', '.join(entry.functions)}", 0)
     if entry.words:
         lines += _wrapped(entry.words, 2)
     width = max((len(_WORDS[formula.counts]) for formula in stated), default=0)
     for formula in stated:
-        lines.append(f"  {_WORDS[formula.counts]:<{width}}  {formula.render()}")
+        when = f"   ({formula.when})" if formula.when else ""
+        lines.append(f"  {_WORDS[formula.counts]:<{width}}  {formula.render()}{when}")
     meanings = {symbol: words for formula in stated for symbol, words in formula.symbols.items()}
     if meanings:
         lines += _wrapped("; ".join(f"{symbol}: {meanings[symbol]}" for symbol in sorted(meanings)), 4)

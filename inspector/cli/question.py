@@ -142,8 +142,12 @@ class Question:
         arguments = parse_arguments(self.arguments)
         try:
             place: Any = torch.device(self.device) if self.device else nullcontext()
-        except RuntimeError as error:
-            raise InspectionError(f"--device {self.device}: {str(error).splitlines()[0]}") from None
+            torch.empty(0, device=place if self.device else None)  # raises here, not in the user's first layer
+        except (RuntimeError, AssertionError, NotImplementedError) as error:  # as each kind of device says it
+            raise InspectionError(
+                f"--device {self.device} cannot be used here: {_first_sentence(error)}\n  Without --device, or "
+                "with --device meta, nothing of the prediction needs it"
+            ) from None
         with place:
             return build(target, arguments)
 
@@ -176,6 +180,10 @@ def _positional(model: nn.Module) -> list[inspect.Parameter]:
         return []
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [parameter for parameter in parameters if parameter.kind in kinds]
+
+
+def _first_sentence(error: Exception) -> str:
+    return str(error).partition("\n")[0].partition(". ")[0]
 
 
 def _explain(error: InspectionError) -> None:

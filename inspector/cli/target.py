@@ -194,7 +194,12 @@ def _check_arity(found: Any, name: str, arguments: Mapping[str, Any]) -> None:
             and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
         ]
         shown = signature.replace(return_annotation=signature.empty)
-        hint = f"\n  Pass it as {' '.join(f'--arg {parameter}=VALUE' for parameter in asked)}" if asked else ""
+        hint = "".join(
+            f"\n  {name} is unknown. {close}"
+            for name in arguments
+            if name not in signature.parameters and (close := _did_you_mean(name, list(signature.parameters)))
+        )
+        hint += f"\n  Pass it as {' '.join(f'--arg {parameter}=VALUE' for parameter in asked)}" if asked else ""
         raise InspectionError(f"{name}{shown} cannot be called so: {error}{hint}") from None
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: PyTorch makes a complex convolution of three real ones (Gauss), and its counter counts those.
 COMPLEX_MACS, COMPLEX_TRANSPOSED_MACS = (
     {
-        n: Formula(f"3*{formula.text}", source=f"{formula.source}; three real convolutions")
+        n: Formula(f"3*{formula.text}", source=f"{formula.source}; three real convolutions", when="complex")
         for n, formula in table.items()
     }
     for table in (MACS, TRANSPOSED_MACS)

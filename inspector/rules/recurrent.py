@@ -29,20 +29,21 @@ _SYMBOLS = {"L": "layers", "B": "directions", "H": "hidden features", "n": "step
 _SOURCE = "torch.nn.LSTM, GRU, RNN: the first layer reads F_in features, each further one the B directions below it"
 
 
-def _formulas(steps: str) -> tuple[Formula, Formula]:
+def _formulas(steps: str, when: str = "") -> tuple[Formula, Formula]:
     """(plain, projected) MACs, ``steps`` being all time steps of all sequences."""
     return (
-        Formula(f"{steps}*B*U*H*(F_in + H + (L - 1)*(B*H + H))", source=_SOURCE, symbols=_SYMBOLS),
+        Formula(f"{steps}*B*U*H*(F_in + H + (L - 1)*(B*H + H))", source=_SOURCE, symbols=_SYMBOLS, when=when),
         Formula(
             f"{steps}*B*(U*H*(F_in + R + (L - 1)*(B*R + R)) + L*H*R)",
             source=f"{_SOURCE}; each step projects H features to R",
             symbols=_SYMBOLS,
+            when=f"{when} with proj_size".strip(),
         ),
     )
 
 
 MACS, PROJECTED_MACS = _formulas("T*N")
-PACKED_MACS, PACKED_PROJECTED_MACS = _formulas("n")
+PACKED_MACS, PACKED_PROJECTED_MACS = _formulas("n", "packed sequences")
 CELL_MACS = Formula("N*U*H*(F_in + H)", source="torch.nn.LSTMCell, GRUCell, RNNCell")
 PARAMS = Formula(
     "B*U*H*(F_in + H + 2*b + (L - 1)*(B*H + H + 2*b))",
@@ -55,6 +56,7 @@ PROJECTED_PARAMS = Formula(
     counts="params",
     source="torch.nn.LSTM with proj_size",
     symbols=_SYMBOLS,
+    when="with proj_size",
 )
 CELL_PARAMS = Formula("U*H*(F_in + H + 2*b)", counts="params", source="torch.nn.LSTMCell, GRUCell, RNNCell")
 

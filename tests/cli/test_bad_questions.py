@@ -97,7 +97,10 @@ def test_missing_arguments_show_the_signature(run: Run) -> None:
 
 def test_unknown_argument(run: Run) -> None:
     refused(
-        run("summary", "Good", "--arg", "widht=3"), "Good(width: int = 4) cannot", "unexpected keyword argument 'widht'"
+        run("summary", "Good", "--arg", "widht=3"),
+        "Good(width: int = 4) cannot",
+        "unexpected keyword argument 'widht'",
+        "Did you mean width?",
     )
 
 
@@ -176,6 +179,12 @@ def test_input_and_file(run: Run) -> None:
 
 def test_unknown_device(run: Run) -> None:
     refused(run("summary", "Good", "--input", "2,4", "--device", "gpu"), "--device gpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there_is_not_the_models_fault(run: Run) -> None:
+    told = refused(run("summary", "Good", "--input", "2,4", "--device", "cuda"), "--device cuda cannot be used here: ")
+    assert "nets.py" not in told
 
 
 def test_unknown_subtree(run: Run) -> None:
