@@ -1,0 +1,109 @@
+"""The batch size that reaches a target loss soonest, from the time of one update and the noise of its gradient.
+
+Two laws meet. One update on B samples takes T(B) = (t₀^γ + (βB)^γ)^(1/γ): t₀ is what it costs however few the samples,
+β what each sample adds, and γ how sharply one passes into the other (γ = 1 is the straight line t₀ + βB). The knee B* =
+t₀/β is where both parts are equal. Reaching a target loss takes S(B) = S_min·(1 + B_crit/B) updates (McCandlish et al.
+2018, arXiv 1812.06162, equation 2.7), because a step along a gradient with noise gains the less the noisier it is.
+
+The time to the target is S(B)·T(B). Its logarithm has the derivative
+
+    T'/T + S'/S = (1/B)·r/(1 + r) − (1/B)·B_crit/(B + B_crit),    r = (B/B*)^γ,
+
+which is zero where r = B_crit/B, so B_opt = (B*^γ·B_crit)^(1/(1 + γ)), and √(B*·B_crit) for the straight line. Left of
+it the derivative is negative, right of it positive: there is one minimum, and no other.
+"""
+
+from __future__ import annotations
+
+import math
+
+from inspector.errors import InspectionError
+
+#: How far the simple noise scale may lie from the critical batch size: McCandlish et al. 2018, section 3, find
+#: agreement "to within an order of magnitude"; B_opt moves with the root of it.
+CRITICAL_FACTOR = 10.0
+
+
+def steps_to_target(batch: float, critical: float, fewest: float = 1.0) -> float:
+    """S(B) = S_min·(1 + B_crit/B): updates until the target, for ``fewest`` = S_min of them with an exact gradient.
+
+    Raises:
+        InspectionError: the batch size is not positive, or the critical one is negative or not finite.
+
+    >>> steps_to_target(64, critical=64, fewest=100)
+    200.0
+    """
+    if not batch > 0:
+        raise InspectionError(f"a batch size must be above 0, got {batch}")
+    if not 0 <= critical < math.inf:
+        raise InspectionError(f"the critical batch size must be finite and at least 0, got {critical}")
+    return fewest * (1 + critical / batch)
+
+
+def update_time(batch: float, fixed: float, slope: float, gamma: float = 1.0) -> float:
+    """T(B) = (t₀^γ + (βB)^γ)^(1/γ), in the unit of ``fixed`` = t₀ and ``slope`` = β.
+
+    >>> update_time(10, fixed=3, slope=0.2), update_time(20, fixed=3, slope=0.2, gamma=2)
+    (5.0, 5.0)
+    """
+    return float((fixed**gamma + (slope * batch) ** gamma) ** (1 / gamma))
+
+
+def time_to_target(batch: float, fixed: float, slope: float, critical: float, gamma: float = 1.0) -> float:
+    """S(B)·T(B)/S_min: the time until the target, in the unit of ``fixed`` for each of the S_min updates.
+
+    >>> time_to_target(20, fixed=100, slope=1, critical=4)
+    144.0
+    """
+    return steps_to_target(batch, critical) * update_time(batch, fixed, slope, gamma)
+
+
+def optimal_batch(knee: float, critical: float, gamma: float = 1.0) -> float:
+    """B_opt = (B*^γ·B_crit)^(1/(1 + γ)), the one minimum of ``time_to_target``; √(B*·B_crit) at γ = 1.
+
+    Args:
+        knee: B* = t₀/β, in samples.
+        critical: B_crit, in samples.
+        gamma: γ of the update's time; the larger it is, the nearer the optimum lies to the knee.
+
+    Raises:
+        InspectionError: an argument is not positive and finite.
+
+    >>> round(optimal_batch(100, 4), 6), round(optimal_batch(100, 4, gamma=2), 6)
+    (20.0, 34.199519)
+    """
+    for name, value in (("knee", knee), ("critical batch size", critical), ("sharpness γ", gamma)):
+        if not 0 < value < math.inf:
+            raise InspectionError(f"the {name} must be positive and finite, got {value}")
+    # In logarithms, so that no power overflows where γ is large.
+    return math.exp((gamma * math.log(knee) + math.log(critical)) / (1 + gamma))
+
+
+def cost_of_missing(factor: float) -> float:
+    """At most how much longer training takes at ``factor`` times the best batch size (or a ``factor``-th of it).
+
+    With T(B) = α + βB the time is α + βB_crit + √(αβB_crit)·(c + 1/c) at c times the best batch. Because
+    α + βB_crit ≥ 2√(αβB_crit), its ratio to the best is at most (2 + c + 1/c)/4, reached where B* = B_crit. So the
+    optimum is flat: twice or half of it costs an eighth at most.
+
+    Raises:
+        InspectionError: the factor is not positive.
+
+    >>> cost_of_missing(2), cost_of_missing(0.5), cost_of_missing(1)
+    (1.125, 1.125, 1.0)
+    """
+    if not factor > 0:
+        raise InspectionError(f"a factor must be above 0, got {factor}")
+    return (2 + factor + 1 / factor) / 4
+
+
+def flat_until(knee: float, gamma: float = 1.0, allowed: float = 1.25) -> float:
+    """The largest B with T(B) ≤ ``allowed``·T(1): from B^γ = (a^γ − 1)·B*^γ + a^γ.
+
+    >>> flat_until(100), flat_until(0.0)
+    (26.25, 1.25)
+    """
+    if not (knee >= 0 and allowed >= 1):
+        raise InspectionError(f"the knee must be at least 0 and the allowance at least 1, got {knee} and {allowed}")
+    raised = allowed**gamma
+    return float(((raised - 1) * knee**gamma + raised) ** (1 / gamma))
