@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from inspector.comparison import Comparison, compare
     from inspector.errors import InspectionError, NeedsData, ShapeError
     from inspector.formula import Formula
+    from inspector.memory import Memory, memory
     from inspector.predict import Prediction, predict
     from inspector.verify import Verification, verify
 
@@ -19,11 +20,13 @@ __all__ = [
     "Comparison",
     "Formula",
     "InspectionError",
+    "Memory",
     "NeedsData",
     "Prediction",
     "ShapeError",
     "Verification",
     "compare",
+    "memory",
     "predict",
     "rules",
     "tables",
@@ -38,6 +41,8 @@ _HOMES = {
     "InspectionError": "errors",
     "NeedsData": "errors",
     "ShapeError": "errors",
+    "Memory": "memory",
+    "memory": "memory",
     "Prediction": "predict",
     "predict": "predict",
     "Verification": "verify",

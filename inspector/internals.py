@@ -48,6 +48,13 @@ def without_outer_modes() -> Iterator[None]:
         yield
 
 
+def fake_tensors(shape_env: Any = None) -> Any:
+    """A mode whose tensors hold no data and say that they live on a device; it takes real ones beside them."""
+    from torch._subclasses.fake_tensor import FakeTensorMode  # a second to import, and seldom needed
+
+    return FakeTensorMode(shape_env=shape_env, allow_non_fake_inputs=True)
+
+
 def derivative(outside: int) -> tuple[int, str] | None:
     """(depth, name) of a transform deeper than ``outside`` that differentiates, as ``torch.func.grad`` does."""
     for interpreter in get_interpreter_stack() or ():

@@ -86,6 +86,29 @@ class ModuleCall:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryCall:
+    """Memory of one call of one module, in bytes.
+
+    Attributes:
+        path: registered path, ``""`` for the root.
+        kind: class name.
+        call: 1 for this module's first call, 2 for its second.
+        output_shapes: shape of every tensor in what forward returned.
+        output_bytes: of those tensors.
+        kept: made inside, and alive when the whole training forward has returned; None without training.
+        peak: the most activation bytes of the whole model that lived at once while this call ran; 0 where it made none.
+    """
+
+    path: str
+    kind: str
+    call: int
+    output_shapes: tuple[Shape, ...]
+    output_bytes: int
+    kept: int | None
+    peak: int
+
+
+@dataclass(frozen=True, slots=True)
 class TensorRecord:
     """One registered parameter or buffer.
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import sympy
 import torch
 
+from inspector.internals import fake_tensors
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
@@ -69,11 +71,9 @@ class Symbols:
         if self._env is None:
             return nullcontext()
         from torch._dispatch.python import enable_python_dispatcher
-        from torch._subclasses.fake_tensor import FakeTensorMode
-
         stack = ExitStack()
         stack.enter_context(enable_python_dispatcher())
-        stack.enter_context(FakeTensorMode(shape_env=self._env, allow_non_fake_inputs=True))
+        stack.enter_context(fake_tensors(self._env))
         return stack
 
     @contextmanager

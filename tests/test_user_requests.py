@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 import inspector
 from inspector.report import table
+from inspector.structure import tensors
 from tests.held import held, kinds, sums_hold
 
 
@@ -325,6 +326,38 @@ def test_bytes_follow_each_tensors_dtype(thread: str) -> None:
     assert p.param_bytes == 72 * 2 + 72 * 4 + 16 * 8
     assert p.buffer_bytes == 16 * 8 + 8
     assert [row.dtype for row in p.rows if row.kind == "linear"] == ["bfloat16", "float32"]
+
+
+@threads("torchinfo 187, torchinfo 373")
+def test_activations_and_what_the_backward_needs(thread: str) -> None:
+    """The estimate was twice the outputs, whatever a backward needs."""
+    found = inspector.memory(nn.Sequential(nn.Linear(8, 8), nn.ReLU(inplace=True), nn.Linear(8, 8)), (4, 8))
+    assert found.kept == 4 * 2 * (4 * 8)  # the first layer's output is the ReLU's, and the second's
+    assert [call.kept for call in found.modules] == [4 * 64, 4 * 32, 0, 4 * 32]
+
+
+@threads("hf-mem 71, hf-mem 60")
+@pytest.mark.parametrize("window", [None, 4])
+def test_the_key_value_cache_stands_in_the_memory_of_inference(thread: str, window: int | None) -> None:
+    transformers = pytest.importorskip("transformers")
+    config = transformers.MistralConfig(
+        vocab_size=50,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=window,
+    )
+    model, batch, tokens = transformers.MistralForCausalLM(config), 2, 16
+    found = inspector.memory(model, (batch, tokens), input_dtypes=torch.int64)
+    with torch.no_grad():
+        cache = model.eval()(torch.zeros(batch, tokens, dtype=torch.int64)).past_key_values
+    # A window's cache is a view of all tokens' keys and values: its storage is what is held.
+    storages = {tensor.untyped_storage() for tensor in tensors(cache)}
+    assert dict(found.outputs)["past_key_values"] == sum(storage.nbytes() for storage in storages)
+    keys_and_values = 4 * 2 * 2 * batch * 2 * tokens * 8  # bytes, both, layers, heads, width of a head
+    assert found.inference >= found.standing + keys_and_values
 
 
 @threads("DeepSpeed 2292, DeepSpeed PR 7699")

@@ -6,6 +6,7 @@ import click
 
 from inspector.cli.compare import compare
 from inspector.cli.formulas import formulas
+from inspector.cli.memory import memory
 from inspector.cli.summary import summary
 from inspector.cli.table import table
 from inspector.cli.toeplitz import toeplitz
@@ -17,6 +18,7 @@ _HELP = """Say what a PyTorch model must be, as formulas, and prove it against P
 \b
 inspector summary models.lenet:LeNet5 --input 1,1,32,32
 inspector verify my_net.py:Net --arg width=64 --input tokens=2,16:int64
+inspector memory my_net.py:Net --input 64,3,32,32
 inspector compare old.py:Net new.py:Net --input 1,3,64,64
 inspector formulas conv2d
 inspector table lenet.md --input 1,32,32 --stride 1 --padding 0 --verify
@@ -34,6 +36,7 @@ def main() -> None:
 
 main.add_command(summary)
 main.add_command(verify)
+main.add_command(memory)
 main.add_command(compare)
 main.add_command(formulas)
 main.add_command(toeplitz)

@@ -89,11 +89,6 @@ def compare(
             device=device,
             rules=() if predictions else rules,
             timeout=timeout,
-            module_path=None,
-            depth=depth,
-            sort=None,
-            expand=expand,
-            strict=False,
         )
         predictions.append(_predict(question, "B" if predictions else "A"))
     labels = target_a, target_b

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
-_OPTIONS = (
+#: Which model, and on what input.
+_ASKING = (
     click.argument("target"),
     click.option(
         "--arg", "arguments", metavar="K=V", multiple=True, help="Argument of the class or factory: a literal."
@@ -46,7 +47,6 @@ _OPTIONS = (
         metavar="FILE",
         help="Real data: .pt, .npz or .safetensors. A dict is keyword arguments, a tuple positional ones.",
     ),
-    click.option("--train/--eval", "train", default=None, help="Mode of the model.  [default: as the model is]"),
     click.option(
         "--device", metavar="DEVICE", help="Where to build (and, in verify, to run) the model: cpu, cuda, meta."
     ),
@@ -56,6 +56,10 @@ _OPTIONS = (
     click.option(
         "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after this."
     ),
+)
+#: How to follow it, and what to show of it.
+_SHOWING = (
+    click.option("--train/--eval", "train", default=None, help="Mode of the model.  [default: as the model is]"),
     click.option("--module-path", metavar="PATH", help="Show this module and what is inside it alone."),
     click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Show N levels of modules."),
     click.option(
@@ -85,9 +89,18 @@ def guarded(command: _F) -> _F:
 
 
 def asks(command: _F) -> _F:
-    """Give a command the common options, and guard it."""
+    """Give a command the options that say which model, on what input, and how to show it; and guard it."""
+    return _with(command, (*_ASKING, *_SHOWING))
+
+
+def asks_of_a_model(command: _F) -> _F:
+    """Give a command the options that say which model, on what input; and guard it."""
+    return _with(command, _ASKING)
+
+
+def _with(command: _F, options: tuple[Callable[[_F], _F], ...]) -> _F:
     asking = guarded(command)
-    for option in reversed(_OPTIONS):
+    for option in reversed(options):
         asking = option(asking)
     return asking
 
@@ -100,15 +113,15 @@ class Question:
     arguments: tuple[str, ...]
     inputs: tuple[str, ...]
     input_file: str | None
-    train: bool | None
     device: str | None
     rules: tuple[str, ...]
     timeout: float | None
-    module_path: str | None
-    depth: int | None
-    sort: Sort | None
-    expand: bool
-    strict: bool
+    train: bool | None = None
+    module_path: str | None = None
+    depth: int | None = None
+    sort: Sort | None = None
+    expand: bool = False
+    strict: bool = False
 
     @contextmanager
     def asked(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -26,15 +27,21 @@ def meta_copy(model: nn.Module) -> nn.Module:
     Raises:
         Exception: what copying an attribute raised; locks, open files and process groups cannot be copied.
     """
-    memo: dict[int, Any] = {}
-    for tensor in (*model.parameters(), *model.buffers()):
-        memo.setdefault(id(tensor), _twin(tensor))
-    with _TwinsForCopies():
-        twin = copy.deepcopy(model, memo)
+    twin = copy_with(model, _twin)
     for module in twin.modules():
         if isinstance(module, ScriptModule):  # copied by TorchScript, which asks nobody
             module.to("meta")
     return twin
+
+
+def copy_with(model: nn.Module, twin: Callable[[Tensor], Tensor]) -> nn.Module:
+    """A deep copy in which every tensor is replaced by its ``twin``, one tensor by one twin wherever it is held."""
+    memo: dict[int, Any] = {}
+    for tensor in (*model.parameters(), *model.buffers()):
+        if id(tensor) not in memo:
+            memo[id(tensor)] = twin(tensor)
+    with _TwinsForCopies(twin):
+        return copy.deepcopy(model, memo)
 
 
 def exchange(model: nn.Module) -> None:
@@ -62,14 +69,18 @@ def _twin(tensor: Tensor) -> Tensor:
 
 
 class _TwinsForCopies(TorchFunctionMode):
-    """While active, a deep copy of a tensor is a meta twin of it."""
+    """While active, a deep copy of a tensor is its twin."""
+
+    def __init__(self, twin: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self._twin = twin
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is Tensor.__deepcopy__:
             tensor, memo = args
             twin = memo.get(id(tensor))
             if twin is None:
-                memo[id(tensor)] = twin = meta_twin(tensor.detach())
+                memo[id(tensor)] = twin = self._twin(tensor.detach())
             return twin
         with torch._C.DisableTorchFunction():
             return func(*args, **(kwargs or {}))

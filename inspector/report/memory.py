@@ -1,0 +1,120 @@
+"""A model's memory as a table, with its totals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from inspector.report import text
+from inspector.report.columns import Cell, Column, printed, tabulated, wrapped
+
+if TYPE_CHECKING:
+    from inspector.memory import Memory
+    from inspector.records import MemoryCall
+
+SCHEMA_VERSION = "1.0"
+_LAYOUTS = (("layer", "shape", "output", "kept", "peak"), ("layer", "output", "kept", "peak"), ("layer", "kept"))
+_LEFT_OUT = (
+    "Every allocation of PyTorch's operations is followed, and its release. Not in it: what kernels take for "
+    "themselves, an allocator's rounding (CUDA's: each up to 512 bytes), and a device's runtime."
+)
+
+
+def render(memory: Memory, *, width: int | None = None, color: bool = False, depth: int | None = None) -> str:
+    """The table down to ``depth`` levels of modules, the totals, and what no figure holds."""
+    shown = [call for call in memory.modules if depth is None or _depth(call) <= depth]
+    lines = [*tabulated(shown, _columns(), _LAYOUTS, width), []]
+    lines += [[(f"{name:<11}", "bold"), (words, "")] for name, words in totals(memory)]
+    lines.append([])
+    for note in (*memory.notes, _LEFT_OUT):
+        lines += [[(part, "dim")] for part in wrapped(note, width)]
+    return printed(lines, color)
+
+
+def totals(memory: Memory) -> list[tuple[str, str]]:
+    """(name, words) of the sums."""
+    prediction = memory.prediction
+    found = [
+        ("Parameters", text.size_of(prediction.param_bytes)),
+        ("Buffers", text.size_of(prediction.buffer_bytes)),
+        ("Input", f"{text.size_of(memory.input_bytes)}  {', '.join(prediction.input_description)}"),
+        ("Output", f"{text.size_of(memory.output_bytes)}{_parts(memory)}"),
+        (
+            "Inference",
+            f"{text.size_of(memory.inference)} at its peak, {text.count(memory.inference_peak)} of them activations",
+        ),
+    ]
+    if memory.kept is None or memory.training_peak is None:
+        return found
+    found.append(("Kept", f"{text.size_of(memory.kept)} after the forward: outputs, and what the backward needs"))
+    found.append(("Gradients", f"{text.size_of(memory.gradient_bytes)} of the trainable parameters"))
+    whole = memory.standing + memory.training_peak
+    found.append(
+        (
+            "Training",
+            f"{text.size_of(whole)} at its peak, {text.count(memory.training_peak)} of them activations and gradients",
+        )
+    )
+    if memory.gradient_bytes:
+        states = f"{text.size_of(memory.gradient_bytes)} more for SGD's momentum, twice that for Adam and AdamW"
+        found.append(("Optimizer", states))
+    return found
+
+
+def document(memory: Memory) -> dict[str, Any]:
+    """All figures, for ``--json``; bytes are exact."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": memory.prediction.model_name,
+        "input": list(memory.prediction.input_description),
+        "device": memory.device,
+        "param_bytes": memory.prediction.param_bytes,
+        "buffer_bytes": memory.prediction.buffer_bytes,
+        "input_bytes": memory.input_bytes,
+        "outputs": dict(memory.outputs),
+        "inference_peak": memory.inference_peak,
+        "kept": memory.kept,
+        "gradient_bytes": memory.gradient_bytes,
+        "training_peak": memory.training_peak,
+        "modules": [
+            {
+                "path": call.path,
+                "module": call.kind,
+                "call": call.call,
+                "output_shapes": [list(shape) for shape in call.output_shapes],
+                "output_bytes": call.output_bytes,
+                "kept": call.kept,
+                "peak": call.peak,
+            }
+            for call in memory.modules
+        ],
+        "notes": [*memory.notes, _LEFT_OUT],
+    }
+
+
+def _parts(memory: Memory) -> str:
+    if len(memory.outputs) < 2:
+        return ""
+    return f"  {', '.join(f'{name} {text.count(size)}' for name, size in memory.outputs)}"
+
+
+def _depth(call: MemoryCall) -> int:
+    return call.path.count(".") + 1 if call.path else 0
+
+
+def _columns() -> dict[str, Column[MemoryCall]]:
+    return {
+        "layer": Column("Layer (type)", False, _layer),
+        "shape": Column("Output shape", False, lambda call: ((text.shapes(call.output_shapes), ""),)),
+        "output": Column("Output bytes", True, lambda call: ((text.count(call.output_bytes), ""),)),
+        "kept": Column(
+            "Kept for backward", True, lambda call: (("—" if call.kept is None else text.count(call.kept), ""),)
+        ),
+        "peak": Column("Live at most", True, lambda call: ((text.count(call.peak) if call.peak else "—", ""),)),
+    }
+
+
+def _layer(call: MemoryCall) -> Cell:
+    name = call.path.rpartition(".")[2]
+    again = f" call {call.call}" if call.call > 1 else ""
+    title = f"{name} ({call.kind}){again}" if name else call.kind
+    return (("  " * _depth(call), ""), (title, ""))

@@ -1,0 +1,53 @@
+"""``inspector memory``: the table, JSON and bad questions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import jsonschema
+from click.testing import Result
+
+from inspector.report import document
+
+Run = Callable[..., Result]
+
+
+def test_the_table_and_its_totals(run: Run) -> None:
+    printed = run("memory", "models.lenet:LeNet5", "--input", "2,1,32,32")
+    assert printed.exit_code == 0
+    assert "Kept for backward" in printed.stdout
+    assert "features (Sequential)" in printed.stdout
+    assert "Training" in printed.stdout
+    shallow = run("memory", "models.lenet:LeNet5", "--input", "2,1,32,32", "--depth", "0")
+    assert "features" not in shallow.stdout
+
+
+def test_json_holds_to_its_schema(run: Run) -> None:
+    found = json.loads(run("memory", "models.lenet:LeNet5", "--input", "2,1,32,32", "--json").stdout)
+    jsonschema.validate(found, document.schema("memory"))
+    whole = found["modules"][0]
+    assert found["kept"] == whole["kept"]
+    assert found["outputs"]["output"] == whole["output_bytes"]
+
+
+def test_the_meta_device_takes_no_memory_and_means_the_same_kernels(run: Run) -> None:
+    here, there = (
+        json.loads(run("memory", "models.lenet:LeNet5", "--input", "2,1,32,32", "--json", *device).stdout)
+        for device in ((), ("--device", "meta"))
+    )
+    assert here == there
+
+
+def test_bad_questions_end_with_two(run: Run) -> None:
+    for arguments in (
+        ("models.lenet:LeNet", "--input", "2,1,32,32"),
+        ("models.lenet:LeNet5", "--input", "2,3,32,32"),
+        ("models.lenet:LeNet5",),
+        ("models.lenet:LeNet5", "--input", "N,1,32,32"),
+        ("models.lenet:LeNet5", "--input", "2,1,32,32", "--device", "gpu"),
+    ):
+        refused = run("memory", *arguments)
+        assert refused.exit_code == 2, arguments
+        assert refused.stdout == ""
+        assert "Traceback" not in refused.stderr
