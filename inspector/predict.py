@@ -25,7 +25,7 @@ from inspector.trace import Tracer
 from inspector.wrappers import opened, remarks, scripts_call, uncompiled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from inspector.inputs import ModelInputs
 
@@ -308,13 +308,35 @@ def predict(
     >>> p.total_params, p.total_macs, p.rows[0].params_formula.worked
     (10164, 10080, '84 × (120 + 1) = 10 164')
     """
+    return predict_with(
+        Tracer,
+        model,
+        input_size,
+        input_data=input_data,
+        input_dtypes=input_dtypes,
+        input_kwargs=input_kwargs,
+        mode=mode,
+    )
+
+
+def predict_with(
+    tracer: Callable[..., Tracer],
+    model: nn.Module,
+    input_size: Any = None,
+    *,
+    input_data: Any = None,
+    input_dtypes: Any = None,
+    input_kwargs: Mapping[str, Any] | None = None,
+    mode: Literal["train", "eval"] | None = None,
+) -> Prediction:
+    """``predict``, followed by a tracer of the caller's, which may note more of each call."""
     with ONE_AT_A_TIME, without_outer_modes():
         symbols = Symbols()
         inputs = make_inputs(model, input_size, input_data, input_dtypes, input_kwargs, symbol=symbols.size)
         model = unwrap(model)
         modules = modules_of(model)
         with opened(modules) as others, ExitStack() as afterwards:  # when the model is as it was
-            return _predict(model, modules_of(model) if others else modules, inputs, symbols, mode, afterwards)
+            return _predict(model, modules_of(model) if others else modules, inputs, symbols, mode, afterwards, tracer)
 
 
 def _predict(
@@ -324,6 +346,7 @@ def _predict(
     symbols: Symbols,
     mode: Literal["train", "eval"] | None,
     afterwards: ExitStack,
+    tracer: Callable[..., Tracer],
 ) -> Prediction:
     notes = remarks(modules)
     registered = RegisteredTensors(modules)
@@ -336,16 +359,16 @@ def _predict(
         if mode is not None:
             model.train(mode == "train")
         if registered.lazy:
-            _follow(model, modules, registered, inputs, symbols, [], afterwards)
+            _follow(model, modules, registered, inputs, symbols, [], afterwards, tracer)
             modules = modules_of(model)
             registered = RegisteredTensors(modules)
         try:
-            prediction = _follow(model, modules, registered, inputs, symbols, notes, afterwards)
+            prediction = _follow(model, modules, registered, inputs, symbols, notes, afterwards, tracer)
         except InspectionError:
             if inputs.synthetic or not any(not tensor.is_meta for tensor in tensors((inputs.args, inputs.kwargs))):
                 raise
             with preserved(model):
-                prediction = _follow(model, modules, registered, inputs, symbols, notes, afterwards, real=True)
+                prediction = _follow(model, modules, registered, inputs, symbols, notes, afterwards, tracer, real=True)
     return prediction
 
 
@@ -357,6 +380,7 @@ def _follow(
     symbols: Symbols,
     notes: list[str],
     afterwards: ExitStack,
+    make_tracer: Callable[..., Tracer],
     real: bool = False,
 ) -> Prediction:
     home = _home(modules, inputs)
@@ -365,7 +389,8 @@ def _follow(
             *notes,
             "the forward was executed on the data given: it needs values, and took this branch for these",
         ]
-    tracer = Tracer({id(module): path for path, module in modules}, registered.numbers.copy(), home, symbols, real)
+    paths = {id(module): path for path, module in modules}
+    tracer = make_tracer(paths, registered.numbers.copy(), home, symbols, real)
     if not (real or symbols):
         afterwards.callback(tracer.settle)
     try:
