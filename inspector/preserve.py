@@ -148,10 +148,15 @@ _LEVELS, _SHORT = 4, 100
 
 @cache
 def _is_plain(kind: type) -> bool:
-    """A class of somebody's own whose objects keep attributes; a module has its own turn."""
+    """A class of somebody's own whose objects keep attributes.
+
+    A module has its own turn, and what a class holds (the object of a metaclass) is no state of the model.
+    """
     room = kind.__module__.partition(".")[0]
     return (
-        bool(kind.__dictoffset__) and room not in ("torch", "builtins", "functools") and not issubclass(kind, nn.Module)
+        bool(kind.__dictoffset__)
+        and room not in ("torch", "builtins", "functools")
+        and not issubclass(kind, (nn.Module, type))
     )
 
 

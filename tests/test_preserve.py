@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import ABCMeta
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 
 from inspector import preserve
 from inspector.errors import InspectionError
+from inspector.predict import predict
 from inspector.preserve import preserved
 
 
@@ -168,3 +170,23 @@ def test_plain_objects_and_nested_lists_are_put_back():
     assert model.cache.seen == [[1], {"a": [2]}]
     assert model.pair == ([1], 2)
     assert model.cache.tensor.tolist() == [0, 0]
+
+
+def test_a_class_held_by_a_module_is_left_alone():
+    class Part(metaclass=ABCMeta):  # whose attributes are a view that cannot be written to
+        scale = 2
+
+    class Holding(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.part = Part
+            self.parts = [Part, {"one": Part}]
+
+        def forward(self, x):
+            return x * self.part.scale
+
+    model = Holding()
+    with preserved(model):
+        model(torch.ones(2))
+    assert model.part is Part
+    assert predict(model, (2,)).rows[0].kind == "mul"
