@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from abc import ABCMeta
 
 import numpy as np
 import pytest
@@ -173,7 +172,10 @@ def test_plain_objects_and_nested_lists_are_put_back():
 
 
 def test_a_class_held_by_a_module_is_left_alone():
-    class Part(metaclass=ABCMeta):  # whose attributes are a view that cannot be written to
+    class Meta(type):
+        """As ``ABCMeta`` is: its objects are classes, whose ``__dict__`` is a view that cannot be written to."""
+
+    class Part(metaclass=Meta):
         scale = 2
 
     class Holding(nn.Module):
