@@ -1,0 +1,85 @@
+"""Figures of results; matplotlib, of the extra ``experiments``, is loaded when one is drawn."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import TYPE_CHECKING, Any
+
+from inspector.errors import InspectionError
+from inspector.experiments.registry import experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from inspector.experiments.records import Measured, Result
+
+#: What separates the lines also in grey print: order of brightness, as in Okabe & Ito's palette.
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "inspector",  # the same picture is the same file
+    "svg.fonttype": "none",
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "figure.dpi": 110,
+}
+
+
+class NoMatplotlib(InspectionError):
+    """Matplotlib is missing."""
+
+
+def figure(result: Result) -> Figure:
+    """The picture of a result, of 10 by 5.5 inches.
+
+    Raises:
+        NoMatplotlib: it is not installed.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise NoMatplotlib("figures need matplotlib: pip install 'inspector[experiments]'") from None
+    with rc_context(_STYLE):
+        drawn = Figure(figsize=(10, 5.5), layout="constrained")
+        experiment(result.experiment).draw(drawn, result)
+        drawn.suptitle(f"{result.title}: {result.verdict}")
+    return drawn
+
+
+def pictures(result: Result) -> dict[str, bytes]:
+    """``figure.svg`` and ``figure.png``.
+
+    Raises:
+        NoMatplotlib: it is not installed.
+    """
+    drawn = figure(result)
+    from matplotlib import rc_context
+
+    found = {}
+    for form in ("svg", "png"):
+        content = io.BytesIO()
+        with rc_context(_STYLE):
+            drawn.savefig(content, format=form, metadata={"Date": None} if form == "svg" else None)
+        found[f"figure.{form}"] = content.getvalue()
+    return found
+
+
+def points(axes: Axes, at: Sequence[float], found: Sequence[Measured | None], label: str, color: str) -> None:
+    """Measurements as points with bars for their intervals; what was not measured, or has no interval, is left out."""
+    pairs = [
+        (x, each)
+        for x, each in zip(at, found, strict=True)
+        if each is not None and all(map(math.isfinite, (each.value, each.low, each.high)))
+    ]
+    if not pairs:
+        return
+    values = [each.value for _, each in pairs]
+    bars = [[each.value - each.low for _, each in pairs], [each.high - each.value for _, each in pairs]]
+    axes.errorbar([x for x, _ in pairs], values, yerr=bars, fmt="o", capsize=3, label=label, color=color)
