@@ -62,3 +62,13 @@ class Experiment(ABC):
     def notes(self, config: Config, values: Mapping[str, Mapping[str, JSON]]) -> Sequence[str]:  # noqa: ARG002
         """What else a reader of this run must know."""
         return ()
+
+
+def column(values: Mapping[str, Mapping[str, JSON]], name: str, starts: str = "") -> list[float]:
+    """One number of every cell whose key starts so, in the order of the cells; cells that lack it are passed over.
+
+    >>> column({"b=2,seed=0": {"loss": 1.5}, "b=4,seed=0": {"loss": 1.0}}, "loss", "b=2,")
+    [1.5]
+    """
+    found = (value.get(name) for key, value in values.items() if key.startswith(starts))
+    return [float(number) for number in found if isinstance(number, (int, float))]
