@@ -31,6 +31,7 @@ class Roof:
     Attributes:
         streams: (bytes of the working set, bytes moved per second), each read or written byte counted once, measured by
             going through the same memory again and again; the smallest set fits the fastest memory.
+        cache: bytes of all caches together, where the device tells them.
         peaks: multiplications and additions per second, by dtype such as ``float32``.
         start: seconds that starting a kernel takes.
         queued: kernels are queued and the host runs ahead.
@@ -42,22 +43,25 @@ class Roof:
     start: float
     queued: bool
     transforms: bool
+    cache: int | None = None
 
     def moving(self, read: int, written: int) -> float:
         """Seconds that moving takes at least, whatever lies in caches before and after.
 
-        What streams faster than every working set beyond ``s`` bytes comes from memory no larger than ``s``: at most
-        ``s`` of the bytes read lay there, and at most ``s`` of those written may stay. The rest moves no faster than
+        Where a set of ``s`` bytes and all larger ones stream slowly, what is faster holds less than ``s``: at most so
+        much of the bytes read lay there, and at most so much of those written may stay. The rest moves no faster than
         those sets did. The largest of these bounds holds.
 
         >>> roof = Roof(((1000, 100.0), (8000, 10.0)), {}, 0.0, queued=False, transforms=False)
-        >>> roof.moving(500, 500), roof.moving(3000, 2000)  # all of it cached; 2000 + 1000 bytes at 10 a second
-        (10.0, 300.0)
+        >>> roof.moving(500, 500), roof.moving(9000, 9000)  # all of it cached; 1000 + 1000 bytes at 10 a second
+        (10.0, 200.0)
         """
         streams = sorted(self.streams)
-        times = [0.0]
-        for number in range(len(streams)):
-            cached = streams[number - 1][0] if number else 0
+        if not streams:
+            return 0.0
+        times = [(read + written) / max(speed for _, speed in streams)]
+        for number, (size, _) in enumerate(streams):
+            cached = size if self.cache is None else min(size, self.cache)
             beyond = max(0, read - cached) + max(0, written - cached)
             times.append(beyond / max(speed for _, speed in streams[number:]))
         return max(times)

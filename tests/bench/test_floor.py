@@ -76,11 +76,13 @@ def test_moving_never_takes_less_than_the_floor(
     for address in range(written):
         cache.touch(10**6 + address, write=True)
     assert roof.moving(read, written) <= cache.seconds() * (1 + 1e-9)
+    assert replace(roof, cache=size).moving(read, written) <= cache.seconds() * (1 + 1e-9)
 
 
 def test_moving_is_tight_far_from_the_cache() -> None:
     roof = replace(FLAT, streams=((100, 50.0), (10_000, 1.0)))
-    assert roof.moving(50_000, 50_000) == pytest.approx(100_000 - 200)
+    assert roof.moving(50_000, 50_000) == pytest.approx(100_000 - 20_000)
+    assert replace(roof, cache=70).moving(50_000, 50_000) == pytest.approx(100_000 - 140)
     assert replace(FLAT, streams=()).moving(5, 5) == 0.0
 
 
