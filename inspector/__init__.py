@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inspector import rules, tables, toeplitz
+    from inspector import experiments, losses, rules, tables, toeplitz
     from inspector.comparison import Comparison, compare
     from inspector.errors import InspectionError, NeedsData, ShapeError
     from inspector.formula import Formula
@@ -26,6 +26,8 @@ __all__ = [
     "ShapeError",
     "Verification",
     "compare",
+    "experiments",
+    "losses",
     "memory",
     "predict",
     "rules",
@@ -52,7 +54,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Public names are loaded when first used, so that ``inspector --help`` need not wait for torch."""
-    if name in ("rules", "tables", "toeplitz"):
+    if name in ("experiments", "losses", "rules", "tables", "toeplitz"):
         return import_module(f"inspector.{name}")
     if name in _HOMES:
         value = globals()[name] = getattr(import_module(f"inspector.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Labelled images for experiments: real ones without a download, the user's own, and Gaussian numbers for exact laws."""
+"""Labelled images: real ones without a download, the user's own, and Gaussian numbers for exact laws."""
 
 from __future__ import annotations
 

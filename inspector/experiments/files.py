@@ -29,8 +29,8 @@ def read(path: str | Path) -> tuple[Tensor, Tensor]:
     """Images and labels as they lie there.
 
     Args:
-        path: an ``.npz`` with ``images`` (or ``x``) and ``labels`` (or ``y``); an IDX file of images, whose file of labels
-            lies beside it, or the folder of both; a folder with a folder of pictures for each class.
+        path: an ``.npz`` with ``images`` (or ``x``) and ``labels`` (or ``y``); an IDX file of images, whose file of
+            labels lies beside it, or the folder of both; a folder with a folder of pictures for each class.
 
     Returns:
         images: (N, C, H, W), of the type in the file.
