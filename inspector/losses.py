@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +105,7 @@ class Loss:
 
 
 def _away(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """p − y and p(1 − p) at p = σ(z), without the digits that 1 − p loses where p is near 1."""
+    """The difference p − y and p(1 − p) at p = σ(z), without the digits that 1 − p loses where p is near 1."""
     p, q = torch.sigmoid(z), torch.sigmoid(-z)
     return (1 - y) * p - y * q, p * q
 
@@ -121,9 +121,12 @@ def _mse_hessian(z: Tensor, y: Tensor) -> Tensor:
 
 
 def _bce_terms(z: Tensor, y: Tensor) -> Tensor:
-    """max(z, 0) − zy + log1p(e^{−|z|}), which is softplus(z) − zy; for y = 1 and large z the difference keeps digits."""
-    return y * softplus(-z) + (1 - y) * softplus(z)
+    """max(z, 0) − zy + log1p(e^{−|z|}), as −y·log σ(z) − (1 − y)·log σ(−z): at large z nothing cancels."""
+    return -y * logsigmoid(z) - (1 - y) * logsigmoid(-z)
 
+
+#: p at which the curvature of ½(σ(z) − 1)², p(1 − p)²(3p − 1), is largest: its derivative has the factor 12p² − 9p + 1.
+_MOST_CURVED = (9 + math.sqrt(33)) / 24
 
 #: Binary cross-entropy of probabilities; labels in [0, 1]. PyTorch's ``binary_cross_entropy``, which stops at −100.
 bce = Loss(
@@ -163,8 +166,8 @@ mse_with_logits = Loss(
     "(1/(1 + exp(-z)) - y)*exp(-z)/(1 + exp(-z))**2",
     "exp(-z)/(1 + exp(-z))**2*(exp(-z)/(1 + exp(-z))**2 + (1/(1 + exp(-z)) - y)*(1 - 2/(1 + exp(-z))))",
     "mean",
-    # y = 1: p(1 − p)²(3p − 1), whose derivative has the factor 12p² − 9p + 1; y = 0 mirrors it, and it is linear in y.
-    (lambda p: p * (1 - p) ** 2 * (3 * p - 1))((9 + math.sqrt(33)) / 24),
+    # At y = 1; y = 0 mirrors it, and between them it is linear in y.
+    _MOST_CURVED * (1 - _MOST_CURVED) ** 2 * (3 * _MOST_CURVED - 1),
     4 / 27,  # p(1 − p)² at p = ⅓
     lambda z, y: _away(z, y)[0] ** 2 / 2,
     _mse_gradient,

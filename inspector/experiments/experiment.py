@@ -72,3 +72,13 @@ def column(values: Mapping[str, Mapping[str, JSON]], name: str, starts: str = ""
     """
     found = (value.get(name) for key, value in values.items() if key.startswith(starts))
     return [float(number) for number in found if isinstance(number, (int, float))]
+
+
+def series(values: Mapping[str, Mapping[str, JSON]], key: str, name: str) -> list[float]:
+    """A list of numbers that one cell measured; empty where it lacks it.
+
+    >>> series({"a": {"losses": [1, 0.5]}}, "a", "losses")
+    [1.0, 0.5]
+    """
+    found = values.get(key, {}).get(name)
+    return [float(number) for number in found if isinstance(number, (int, float))] if isinstance(found, list) else []

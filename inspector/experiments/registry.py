@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
     from inspector.experiments.experiment import Experiment
 
-EXPERIMENTS: dict[str, str] = {}
+EXPERIMENTS: dict[str, str] = {
+    "bce-vs-mse": "inspector.experiments.bce_vs_mse:BceVsMse",
+    "l2-regularisation": "inspector.experiments.l2_regularisation:L2Regularisation",
+    "outliers": "inspector.experiments.outliers:Outliers",
+}
 
 
 def names() -> list[str]:

@@ -6,9 +6,11 @@ import dataclasses
 from concurrent.futures import as_completed
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from inspect import getfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from inspector.errors import InspectionError
 from inspector.experiments import documents, figures
@@ -102,7 +104,7 @@ def _run(
     asked: Experiment, config: Config, store: Store, executor: Executor | None, progress: Progress | None
 ) -> Result:
     device = usable(config.device)
-    environment = described(device) | {"inspector": _own_version()}
+    environment = described(device) | {"inspector": _own_version(), "experiment_code": _fingerprint(asked)}
     if world_size() > 1:
         environment["processes"] = world_size()
     claims, predicted_at = _predicted(asked, config, store, environment)
@@ -251,6 +253,14 @@ def _tell(progress: Progress | None, done: int, of: int, key: str) -> None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _fingerprint(asked: Experiment) -> str:
+    """Of the file that defines an experiment: cells of an older text of it are not mixed with those of a newer."""
+    try:
+        return f"{crc32(Path(getfile(type(asked))).read_bytes()):08x}"
+    except (OSError, TypeError):  # defined in a notebook
+        return "unknown"
 
 
 def _own_version() -> str:

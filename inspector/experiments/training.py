@@ -131,7 +131,7 @@ def train(
         with batch_explained():
             value = loss(model(x[chosen]), y[chosen])
         optimizer.zero_grad()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         optimizer.step()
         losses[step] = value.detach()
         if each is not None:
@@ -159,8 +159,8 @@ def batch_explained() -> Iterator[None]:
             raise
         shape = str(error).rpartition("got input size ")[2]
         raise InspectionError(
-            f"batch normalisation of {shape} has one value per channel: its mean is the value itself and its variance 0, "
-            "so that training could learn nothing there. Give a batch of 2 or more, freeze the layer "
+            f"batch normalisation of {shape} has one value per channel: its mean is the value itself and its variance "
+            "0, so that training could learn nothing there. Give a batch of 2 or more, freeze the layer "
             "(inspector.experiments.freeze_batch_norm), or put GroupNorm in its place (to_group_norm)"
         ) from error
 
