@@ -34,12 +34,12 @@ def kernel_by_group(convolution: Convolution, weight: Tensor) -> Tensor:
 
 
 def sparse(layout: Layout, convolution: Convolution, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The matrix in one of the sparse layouts; a ``bias`` column in CSR and COO alone."""
+    """The matrix in one of the sparse layouts; a ``bias`` column in all but BSR."""
     if layout == "csr":
         return csr(convolution, weight, bias)
     if layout == "coo":
         return coo(convolution, weight, bias)
-    return csc(convolution, weight) if layout == "csc" else bsr(convolution, weight)
+    return csc(convolution, weight, bias) if layout == "csc" else bsr(convolution, weight)
 
 
 def csr(convolution: Convolution, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -49,11 +49,19 @@ def csr(convolution: Convolution, weight: Tensor, bias: Tensor | None = None) ->
     return _quietly(torch.sparse_csr_tensor, starts, columns, values, pattern.shape)
 
 
-def csc(convolution: Convolution, weight: Tensor) -> Tensor:
-    """Columns compressed: the rows of the transpose."""
+def csc(convolution: Convolution, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Columns compressed: the rows of the transpose; a ``bias`` is a full column behind them, for one copy more."""
     pattern = convolution.T.pattern()
     starts, rows, values = _compressed(pattern, kernel_by_group(convolution.T, weight), None)
-    return _quietly(torch.sparse_csc_tensor, starts, rows, values, pattern.shape[::-1])
+    columns, count = pattern.shape
+    if bias is not None:
+        index = convolution.pattern(tail=1).index_dtype
+        starts, rows = starts.to(index), rows.to(index)
+        starts = torch.cat([starts, starts[-1:] + count])
+        rows = torch.cat([rows, torch.arange(count, dtype=index, device=rows.device)])
+        values = torch.cat([values, _bias_column(convolution, bias)])
+        columns += 1
+    return _quietly(torch.sparse_csc_tensor, starts, rows, values, (count, columns))
 
 
 def coo(convolution: Convolution, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -97,9 +105,14 @@ def dense(convolution: Convolution, weight: Tensor, bias: Tensor | None = None) 
     shape = rows.numel, columns.numel + (bias is not None)
     matrix: Tensor = Scatter.apply(kernel, at, shape, rows, columns)
     if bias is not None:
-        image = bias.view(1, -1, *[1] * len(rows.size)).expand(1, *rows.shape)
-        matrix[:, -1:] = rows.to_vectors(image)
+        matrix[:, -1] = _bias_column(convolution, bias)
     return matrix
+
+
+def _bias_column(convolution: Convolution, bias: Tensor) -> Tensor:
+    """(n_out,): the bias of each row's channel."""
+    rows = convolution.rows
+    return rows.to_vectors(bias.view(1, -1, *[1] * len(rows.size)).expand(1, *rows.shape)).squeeze(1)
 
 
 def places(convolution: Convolution, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:

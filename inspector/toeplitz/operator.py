@@ -181,8 +181,8 @@ class ConvOperator:
         """
         if costs.known(layout) == "dense":
             raise InspectionError("to_sparse: 'dense' is to_dense()")
-        if affine and layout in ("csc", "bsr"):
-            raise InspectionError(f"to_sparse: the affine column is there in csr, coo and dense, not in {layout}")
+        if affine and layout == "bsr":
+            raise InspectionError("to_sparse: an affine column is no dense block of channels; ask for csr, csc or coo")
         self._require(layout, affine)
         return layouts.sparse(layout, self.convolution, self.weight, self._column(affine))
 

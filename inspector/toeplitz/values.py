@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from inspector.toeplitz.pattern import Pattern, tail_of
@@ -58,9 +59,11 @@ class Collect(torch.autograd.Function):
         places = tuple(range(2, 2 + len(shape) - 3))
         for block in pattern.blocks():
             box = block.inflated(shape[1], shape[2]) if blocked else block.entries
-            taps = [torch.from_numpy(run.taps).to(values.device) for run in block.runs]
-            grid = tuple(torch.meshgrid(taps, indexing="ij"))
-            kernel[(slice(None),) * 3 + grid] += box.of(values).sum(places)
+            taps = np.ravel_multi_index(np.ix_(*(run.taps for run in block.runs)), tuple(shape[3:]))
+            # A column of a folding padding holds one tap several times: each of its entries counts.
+            kernel.flatten(3).index_add_(
+                3, torch.from_numpy(taps.ravel()).to(values.device), box.of(values).sum(places).flatten(3)
+            )
             if tail:
                 bias += tail_of(block, values).sum(places)
         return kernel, bias.flatten()

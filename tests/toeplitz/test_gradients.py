@@ -43,7 +43,7 @@ def test_product_twice_differentiable(arguments: dict[str, object], dtype: torch
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-@pytest.mark.parametrize("layout", ["csr", "coo", "dense"])
+@pytest.mark.parametrize("layout", ["csr", "csc", "coo", "dense"])
 @pytest.mark.parametrize("arguments", CASES, ids=str)
 def test_matrices_are_differentiable(arguments: dict[str, object], layout: str, channels_last: bool) -> None:
     """The gradient of ⟨A, S⟩ in the weight, and in the bias beside it, is that of ⟨conv(units), S⟩."""

@@ -87,7 +87,7 @@ def test_the_affine_column(arguments: dict[str, object], channels_last: bool) ->
     x = torch.cat([A.columns.to_vectors(images), torch.ones(1, 3, dtype=torch.float64)])
     built = {"dense": A.to_dense(affine=True)}
     with torch.sparse.check_sparse_tensor_invariants():
-        built |= {layout: A.to_sparse(layout, affine=True) for layout in ("csr", "coo")}
+        built |= {layout: A.to_sparse(layout, affine=True) for layout in ("csr", "csc", "coo")}
     for layout, matrix in built.items():
         assert matrix.shape == (A.shape[0], A.shape[1] + 1)
         torch.testing.assert_close(A.rows.to_images(matrix @ x), A(images), rtol=1e-12, atol=1e-12)
