@@ -135,19 +135,18 @@ class Pattern:
 
 def row_starts(pattern: Pattern, device: torch.device) -> Tensor:
     """(rows + 1,): entries before each row, and all of them."""
-    starts = torch.zeros(pattern.shape[0] + 1, dtype=pattern.index_dtype, device=device)
-    lengths = torch.full((), pattern.column_channels, dtype=starts.dtype, device=device)
-    for axis, runs in enumerate(pattern.runs):
-        along = torch.empty(pattern.rows.size[axis], dtype=starts.dtype, device=device)
-        for run in runs:
-            along[run.row :: run.row_step][: run.count] = len(run.columns)
-        lengths = lengths[..., None] * along
-    rows = starts[1:]
-    if pattern.rows.channels_last:
-        rows.view(*pattern.rows.size, -1).copy_(lengths[..., None] + pattern.tail)
-    else:
-        rows.view(-1, *pattern.rows.size).copy_(lengths + pattern.tail)
-    torch.cumsum(rows, 0, dtype=rows.dtype, out=rows)
+    starts = torch.empty(pattern.shape[0] + 1, dtype=pattern.index_dtype, device=device)
+    starts[-1:] = pattern.nnz
+    channel, *along = pattern.rows.strides
+    for block in pattern.blocks():
+        first, size = block.starts, block.starts.size
+        steps = channel * size[1], channel, *(n * run.row_step for n, run in zip(along, block.runs, strict=True))
+        rows = Box(size, steps, sum(n * run.row for n, run in zip(along, block.runs, strict=True)))
+        parts = [
+            _laid(_arange(n, step, starts), dim, len(size))
+            for dim, (n, step) in enumerate(zip(size, first.stride, strict=True))
+        ]
+        torch.add(sum(parts[1:-1], parts[0] + first.offset), parts[-1], out=rows.of(starts))
     return starts
 
 
