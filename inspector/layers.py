@@ -50,6 +50,12 @@ FEATURE_PARAMS = Formula(
 
 EMBEDDING_PARAMS = Formula("V*D", counts="params", source="torch.nn.Embedding: V rows of D features")
 
+TOKEN_PARAMS = Formula(
+    "T*D",
+    counts="params",
+    source="Dosovitskiy et al. 2020, arXiv 2010.11929: learned tokens of D features",
+    symbols={"T": "learned tokens"},
+)
 ATTENTION_PARAMS = Formula(
     "4*E*(E + b)",
     counts="params",

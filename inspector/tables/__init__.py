@@ -1,6 +1,7 @@
 """Published tables of architectures: read one, solve for what it hides, build the model."""
 
 from inspector.tables.building import build
+from inspector.tables.composites import Conventions
 from inspector.tables.reading.reader import read
 from inspector.tables.records import PrintedRow, Table, UnreadLine
 from inspector.tables.solving import Bounds, Contradiction, Solution, SolvedRow, solve
@@ -8,6 +9,7 @@ from inspector.tables.solving import Bounds, Contradiction, Solution, SolvedRow,
 __all__ = [
     "Bounds",
     "Contradiction",
+    "Conventions",
     "PrintedRow",
     "Solution",
     "SolvedRow",

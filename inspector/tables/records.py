@@ -38,6 +38,8 @@ KINDS: Final = frozenset(
         "linear",
         "embedding",
         "attention",
+        "class_token",
+        "position_embedding",
         "rnn",
         "lstm",
         "gru",
@@ -64,6 +66,8 @@ KINDS: Final = frozenset(
         "pad",
         "crop",
         "pixel_shuffle",
+        "tokens",
+        "first_token",
         # the rest
         "input",
         "unknown",
@@ -94,6 +98,8 @@ class PrintedRow:
             ``params_about`` (lowest and highest count that prints as the rounded ``2.7K``), ``mult_adds``,
             ``trainable``, ``reused`` (name of the earlier row that is the same module), ``weights`` (printed tensors:
             name to shape), ``other_outputs`` (further output shapes), ``other`` (cells of columns without a name here).
+            Of rows written out of a block: ``block`` (its name), ``implied`` (the table does not print them),
+            ``counted`` (the table prints one count for all rows of the block).
         repeat: times that the row stands in the network, one after the other: the 3 of ``× 3``.
         depth: nesting in the printed tree; a row of a block stands below its ``container`` row, one deeper.
         input_names: rows that feed this one, where the table says so (Keras's "Connected to").

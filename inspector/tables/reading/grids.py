@@ -38,6 +38,8 @@ def sheet_of(grid: Grid, form: str, column: str | None = None) -> Sheet:
     heading = _heading(rows, column)
     body = rows[heading + 1 :] if heading is not None else rows
     fields = fields_of(rows[heading][1]) if heading is not None else _guessed(body)
+    if column is not None and {"layers", "hidden"} <= set(fields):  # each row is a network
+        body, column = _network(body, column), None
     _choose(fields, body, column)
     if heading is not None:
         sheet.outside += [
@@ -61,6 +63,14 @@ def sheet_of(grid: Grid, form: str, column: str | None = None) -> Sheet:
     return sheet
 
 
+def _network(body: Sequence[tuple[int, list[str]]], wanted: str) -> list[tuple[int, list[str]]]:
+    """The row of the network that is meant."""
+    found = [(line, cells) for line, cells in body if _same(cells[0], wanted)]
+    if not found:
+        raise InspectionError(f"no network {wanted!r} in the table; it has {_listed([cells[0] for _, cells in body])}")
+    return found
+
+
 def _padded(cells: Sequence[str], grid: Grid) -> list[str]:
     width = max(len(row) for _, row in grid.rows[:_SEARCHED])
     return [*cells, *[""] * (width - len(cells))]
@@ -75,7 +85,7 @@ def _heading(rows: Sequence[tuple[int, list[str]]], column: str | None) -> int |
     first = rows[:_SEARCHED]
     if column is not None:
         for index, (_, cells) in enumerate(first):
-            if any(_same(cell, column) for cell in cells):
+            if any(_same(cell, column) for cell in cells[1:]):  # the first column names rows, not networks
                 return index
     for index, (_, cells) in enumerate(first):
         if is_heading(cells) and not any(_is_shape(cell) for cell in cells):

@@ -168,6 +168,8 @@ def _best(grids: Sequence[Grid], form: str, column: str | None, lines: Sequence[
         for line in lines:
             read_total(line, sheet.totals)
             sheet.input = sheet.input or input_of(line)
+            if line.strip():
+                sheet.outside.append(UnreadLine(0, line, "stands beside the table"))
         lines = ()
     for number, line in enumerate(lines, 1):
         sheet.input = sheet.input or input_of(line)

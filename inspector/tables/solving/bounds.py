@@ -119,7 +119,9 @@ def asked_of(row: PrintedRow, once: Mapping[str, object], mine: Mapping[str, obj
     """
     values: dict[str, object] = {}
     origin: dict[str, str] = {}
-    for source, given in (("once", once), ("row", mine), ("printed", row.stated)):
+    given_here = (("row", mine), ("printed", row.stated))
+    # A convention's row is what the table implies: what the user says of it wins.
+    for source, given in (("once", once), *(reversed(given_here) if "implied" in row.stated else given_here)):
         for name, value in given.items():
             if name == "num_groups" or name not in ASKABLE:
                 if source == "printed":

@@ -38,6 +38,8 @@ SOLVERS: Final[dict[str, Solver]] = {
     "group_norm": weights.group_norm,
     "layer_norm": weights.layer_norm,
     "rms_norm": weights.layer_norm,
+    "class_token": weights.class_token,
+    "position_embedding": weights.position_embedding,
     "prelu": weights.prelu,
     "activation": layout.keeps,
     "softmax": layout.keeps,
@@ -53,6 +55,8 @@ SOLVERS: Final[dict[str, Solver]] = {
     "pad": layout.resized,
     "crop": layout.resized,
     "pixel_shuffle": layout.pixel_shuffle,
+    "tokens": layout.tokens,
+    "first_token": layout.first_token,
 }
 #: Kinds whose output has the shape of their input, whatever it is.
 KEEPING: Final = frozenset(kind for kind, solver in SOLVERS.items() if solver is layout.keeps) | {
@@ -102,7 +106,11 @@ def tiers_of(problem: Problem) -> tuple[Tier, ...]:
     """The tiers to go through: a printed count decides the bias, so that both are searched from the start."""
     if problem.bounds.wide:
         return (WIDE,)
-    counted = problem.row.params is not None or "params_about" in problem.row.stated or problem.tier.bias
+    counted = (
+        problem.row.params is not None
+        or not {"params_about", "counted"}.isdisjoint(problem.row.stated)
+        or problem.tier.bias
+    )
     return TIERS[1:] if counted else TIERS
 
 
@@ -121,11 +129,21 @@ def moving_statistics(row: PrintedRow, channels: int) -> int:
     return 2 * channels if row.cls.startswith("BatchNormalization") else 0
 
 
+def about_right(params: int, least: int, most: int) -> bool:
+    """Whether a count prints as a rounded one; GoogLeNet's K is 1 024, and others' is 1 000.
+
+    >>> about_right(163_328, 158_500, 159_500), about_right(159_000, 158_500, 159_500)
+    (True, True)
+    """
+    binary = most - least <= 1000 and least * 1024 <= params * 1000 <= most * 1024
+    return binary or least <= params <= most
+
+
 def fits_print(row: PrintedRow, size: tuple[int, ...], params: int) -> bool:
     """Whether the printed count, exact or rounded, is this one."""
     about = row.stated.get("params_about")
     if isinstance(about, tuple) and len(about) == 2:
-        return bool(about[0] <= params <= about[1])
+        return about_right(params, about[0], about[1])
     if row.params is None:
         return True
     return row.params == params + moving_statistics(row, size[0] if size else 0)

@@ -84,6 +84,21 @@ def adaptive(problem: Problem) -> Iterator[Family]:
     yield Family((("output_size", target), *((("flattens", True),) if len(output) < len(size) else ())))
 
 
+def tokens(problem: Problem) -> Iterator[Family]:
+    """(D, h, w) as h·w tokens of D features."""
+    size, output = problem.input, problem.output
+    if output != (prod(size[1:]), size[0]):
+        raise Unsolvable(f"{shown(size)} → {shown(output)}", "patches become tokens, their channels features")
+    yield Family(())
+
+
+def first_token(problem: Problem) -> Iterator[Family]:
+    """The first of the tokens alone."""
+    if problem.output != problem.input[1:] or len(problem.input) != 2:
+        raise Unsolvable(f"{shown(problem.input)} → {shown(problem.output)}", "one token has the features of all")
+    yield Family(())
+
+
 def upsample(problem: Problem) -> Iterator[Family]:
     """Whole factors where there are; else the size itself."""
     size, output = problem.input, problem.output

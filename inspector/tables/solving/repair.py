@@ -80,5 +80,11 @@ def _values(number: int, near: set[int]) -> set[int]:
 def around(size: Sizes, rows: Sequence[PrintedRow], shapes: Sequence[Sizes], failing: int) -> Window:
     """The window around row ``failing``; ``shapes`` are the outputs of all rows."""
     first = max(0, failing - _BEFORE)
-    inside = tuple(rows[first : failing + _AFTER])
+    inside = _alone(rows[first : failing + _AFTER], failing - first)
     return Window(shapes[first - 1] if first else size, inside, failing - first, begins=first == 0)
+
+
+def _alone(rows: Sequence[PrintedRow], failing: int) -> tuple[PrintedRow, ...]:
+    """The rows as a chain of their own: what they join from outside is not theirs, and what joins after is left out."""
+    end = next((at for at, row in enumerate(rows) if at > failing and len(row.input_names) > 1), len(rows))
+    return tuple(replace(row, input_names=()) if row.input_names else row for row in rows[:end])

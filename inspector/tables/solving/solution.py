@@ -118,6 +118,7 @@ class Solution:
             were more than ``bounds.states`` intermediate results.
         beside: what the total counts beside parameters: Keras's moving statistics.
         notes: what a reader must know of the whole: assumptions, wiring that the table does not show.
+        uncounted: rows of which neither an equation nor a count is known: the total is at least what the others have.
     """
 
     table: Table
@@ -128,6 +129,7 @@ class Solution:
     joint: int | None = 1
     beside: int = 0
     notes: tuple[str, ...] = ()
+    uncounted: tuple[str, ...] = ()
 
     @property
     def total_params(self) -> int:

@@ -8,23 +8,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from inspector.errors import InspectionError
-from inspector.formula import format_count
+from inspector.tables.composites import Conventions, Written, written_out
 from inspector.tables.solving.bounds import Bounds
 from inspector.tables.solving.contradiction import Change, Contradiction, contradiction
+from inspector.tables.solving.counting import whole
 from inspector.tables.solving.expand import Step, expand
 from inspector.tables.solving.flow import Flow
-from inspector.tables.solving.kinds import SOLVERS, moving_statistics
-from inspector.tables.solving.problem import shown
+from inspector.tables.solving.kinds import moving_statistics
 from inspector.tables.solving.repair import around, smallest_changes
-from inspector.tables.solving.solution import Solution, SolvedRow
-from inspector.tables.solving.totals import TooMany, best_sums, kept_counts, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from inspector.tables.records import PrintedRow, Sizes, Table
+    from inspector.tables.solving.solution import Solution
 
 _DEFAULT = Bounds()
+_CONVENTIONS = Conventions()
 
 
 def solve(
@@ -40,6 +40,7 @@ def solve(
     param_total: int | None = None,
     rows: Mapping[str, Mapping[str, Any]] | None = None,
     bounds: Bounds = _DEFAULT,
+    conventions: Conventions = _CONVENTIONS,
 ) -> Solution:
     """Every hyperparameter within ``bounds`` that the table leaves hidden, the parameters, and what stays open.
 
@@ -56,6 +57,7 @@ def solve(
         rows: the same for single rows, by name, class, kind or line: ``{"MaxPool2d-3": {"kernel": 2}}``. What is
             printed wins.
         bounds: the values that are searched.
+        conventions: what is taken where the table prints a block and not its inside.
 
     Raises:
         Contradiction: a row, or the total, has no solution; the message names the row, its equation and the smallest
@@ -80,18 +82,42 @@ def solve(
     once = {name: value for name, value in once.items() if value is not None}
     size = input_shape_of(table, input_shape)
     each = rows or {}
-    _know_all(table, each)
+    total = table.total_params if param_total is None else param_total
+    written = written_out(table, size, conventions)
+    _know_all((*table.rows, *written.table.rows), each)
+    try:
+        return _followed(written, size, once, each, bounds, total)
+    except Contradiction:
+        if not written.residual or conventions.blocks != "auto" or total is None:
+            raise
+        try:
+            chain = written_out(table, size, replace(conventions, blocks="chain"))
+            return _followed(chain, size, once, each, bounds, total)
+        except InspectionError:
+            pass
+        raise
+
+
+def _followed(
+    written: Written,
+    size: Sizes,
+    once: Mapping[str, Any],
+    each: Mapping[str, Mapping[str, Any]],
+    bounds: Bounds,
+    total: int | None,
+) -> Solution:
+    """One reading of the table, followed from its input to its end; wider where its total asks for more."""
+    table = written.table
     steps, blocks = expand(table)
     if not steps:
         raise InspectionError("the table has no rows to solve" + _unread(table))
-    total = table.total_params if param_total is None else param_total
     follow = partial(Flow, table, blocks=blocks, input_shape=size, once=once, each=each, counted=total is not None)
     flow = follow(steps, bounds=bounds)
     flow.run()
     if flow.conflicts:
         raise contradiction(flow.conflicts, _changes(table, flow, once, each, bounds, counted=total is not None))
     try:
-        return _whole(table, flow, steps, size, bounds, total)
+        return whole(written, flow, steps, size, bounds, total)
     except Contradiction:
         if bounds.wide:
             raise
@@ -100,7 +126,7 @@ def solve(
         if wide.conflicts:
             raise
         try:
-            return _whole(table, wide, steps, size, replace(bounds, wide=True), total)
+            return whole(written, wide, steps, size, replace(bounds, wide=True), total)
         except Contradiction:
             pass
         raise
@@ -136,12 +162,12 @@ def input_shape_of(table: Table, given: Sequence[int] | None) -> Sizes:
 _KEEP_AXES = frozenset(("conv", "conv_transpose", "max_pool", "avg_pool", "batch_norm", "upsample", "zero_pad"))
 
 
-def _know_all(table: Table, each: Mapping[str, object]) -> None:
-    known = {key for row in table.rows for key in (row.name, row.kind, row.cls, str(row.line)) if key}
+def _know_all(rows: Sequence[PrintedRow], each: Mapping[str, object]) -> None:
+    known = {key for row in rows for key in (row.name, row.kind, row.cls, str(row.line)) if key}
     for key in each:
         if key not in known:
             near = difflib.get_close_matches(key, sorted(known), n=3)
-            hint = f" Did you mean {' or '.join(near)}?" if near else f" Its rows begin with {table.rows[0].name}."
+            hint = f" Did you mean {' or '.join(near)}?" if near else f" Its rows begin with {rows[0].name}."
             raise InspectionError(f"the table has no row, class or kind {key!r}.{hint}")
 
 
@@ -179,7 +205,9 @@ def _changes(
 
 def _count_change(row: PrintedRow, flow: Flow, failing: int) -> tuple[Change, ...]:
     """Where the shapes have solutions and only the printed count has none: the nearest count that has one."""
-    if row.params is None:
+    about = row.stated.get("params_about")
+    printed = sum(about) // 2 if isinstance(about, tuple) else row.params
+    if printed is None:
         return ()
     alone = flow.without_count(failing)
     if alone is None:
@@ -187,80 +215,5 @@ def _count_change(row: PrintedRow, flow: Flow, failing: int) -> tuple[Change, ..
     extra = moving_statistics(row, row.output_shape[0] if row.output_shape else 0)
     cheap = min(ways.cost for ways in alone.values.values())
     usual = [value for value, ways in alone.values.items() if ways.cost < cheap + 1000]
-    near = min(usual, key=lambda value: (abs(value + extra - (row.params or 0)), alone.values[value].cost))
-    return (Change(row.name, row.line, "parameters", row.params, near + extra),)
-
-
-def _whole(table: Table, flow: Flow, steps: Sequence[Step], size: Sizes, bounds: Bounds, total: int | None) -> Solution:
-    """The solution, with the counts that the total and the counts of repeated rows leave."""
-    rows = _grouped(flow.rows, steps, table, bounds)
-    notes = [*flow.notes]
-    uncounted = [
-        row.name for row in rows if row.kind not in SOLVERS and row.row.params is None and row.kind != "container"
-    ]
-    if uncounted:
-        notes.append(f"no equation is known for {', '.join(uncounted[:5])}: their parameters are not in the total")
-    joint: int | None = 1
-    beside = sum(moving_statistics(row.row, row.output_shape[0]) for row in rows if row.output_shape and not row.reused)
-    if total is not None and not uncounted:
-        counted = [n for n, row in enumerate(rows) if not row.reused]
-        values = [rows[n].solutions.values for n in counted]
-        try:
-            kept, joint = kept_counts(values, total - beside, bounds.states)
-        except TooMany:
-            joint = None
-            notes.append(
-                f"the total was not used: it has more than {bounds.states} intermediate sums within the bounds"
-            )
-        else:
-            if not joint:
-                raise _no_total(rows, values, total, beside)
-            rows = _taken(rows, counted, kept, total - beside, bounds)
-    return Solution(table, tuple(rows), size, bounds, total, joint, beside, tuple(notes))
-
-
-def _taken(
-    rows: Sequence[SolvedRow], counted: Sequence[int], kept: Sequence[set[int]], total: int, bounds: Bounds
-) -> list[SolvedRow]:
-    found = list(rows)
-    left = [rows[n].solutions.with_params(counts) for n, counts in zip(counted, kept, strict=True)]
-    _, best = next(best_sums([solutions.values for solutions in left], total, bounds.states))
-    for n, solutions, count in zip(counted, left, best, strict=True):
-        found[n] = replace(rows[n], solutions=solutions, choice=next(iter(solutions.with_params({count}))))
-    return found
-
-
-def _grouped(rows: Sequence[SolvedRow], steps: Sequence[Step], table: Table, bounds: Bounds) -> list[SolvedRow]:
-    """Where a row stands for several and prints their count together, only what adds up to it."""
-    groups: dict[int, list[int]] = {}
-    at = {id(step.row): step.group for step in steps}
-    for n, row in enumerate(rows):
-        group = at.get(id(row.row), -1)
-        if group >= 0:
-            groups.setdefault(group, []).append(n)
-    found = list(rows)
-    by_line = {row.line: row for row in table.rows}
-    for members in groups.values():
-        printed = by_line[rows[members[0]].row.line].params
-        if printed is None:
-            continue
-        kept, count = kept_counts([rows[n].solutions.values for n in members], printed, bounds.states)
-        if not count:
-            name, line = rows[members[0]].row.name.rpartition(".")[0], rows[members[0]].row.line
-            raise Contradiction(
-                f"line {line}: {name}: no counts of its {len(members)} repeats add up to {format_count(printed)}"
-            )
-        found = _taken(found, members, kept, printed, bounds)
-    return found
-
-
-def _no_total(rows: Sequence[SolvedRow], values: Sequence[Mapping[int, Any]], total: int, beside: int) -> Contradiction:
-    near = nearest(values, total - beside) + beside
-    counts = "\n".join(
-        f"  {row.name}: {shown(row.output_shape)}, {format_count(row.params)}" for row in rows if row.params
-    )
-    return Contradiction(
-        f"no solution of the rows adds up to {format_count(total)} parameters; a sum near it is {format_count(near)}, "
-        f"{format_count(abs(total - near))} away. Is a layer not printed (batch normalization, a shortcut)? "
-        f"The rows' own counts:\n{counts}"
-    )
+    near = min(usual, key=lambda value: (abs(value + extra - printed), alone.values[value].cost))
+    return (Change(row.name, row.line, "parameters", printed, near + extra),)

@@ -119,6 +119,20 @@ def attention(problem: Problem) -> Iterator[Family]:
             yield Family(fixed, layers.ATTENTION_PARAMS(E=E, b=int(bias)).number, cost=place + 100 * (not bias))
 
 
+def class_token(problem: Problem) -> Iterator[Family]:
+    """One learned token in front of all others."""
+    T, D = problem.input
+    if problem.output != (T + 1, D):
+        raise Unsolvable(f"{shown(problem.input)} → {shown(problem.output)}", "a class token is one token more")
+    yield Family((("features", D),), layers.TOKEN_PARAMS(T=1, D=D).number)
+
+
+def position_embedding(problem: Problem) -> Iterator[Family]:
+    """One learned vector for each token, added to it."""
+    T, D = keeps_shape(problem)
+    yield Family((("tokens", T), ("features", D)), layers.TOKEN_PARAMS(T=T, D=D).number)
+
+
 def prelu(problem: Problem) -> Iterator[Family]:
     """One learned slope, or one for each channel."""
     shape = keeps_shape(problem)

@@ -43,6 +43,7 @@ class Wiring:
             or _SIDE.search(row.name)
             or (row.kind == "container" and row.cls not in _PLAIN and (row.depth > 0 or table.format == "torchsummary"))
             for row in table.rows
+            if "block" not in row.stated  # what a convention wrote out says where it takes its input from
         )
         self.last = -1
         self._rows = rows

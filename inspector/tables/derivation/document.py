@@ -1,0 +1,68 @@
+"""The worked answer as plain data, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from inspector.tables.derivation.lines import lines
+from inspector.tables.solving.ranking import CONVENTION
+
+if TYPE_CHECKING:
+    from inspector.tables.solving.solution import Solution, SolvedRow
+
+#: Version of the JSON's layout.
+SCHEMA_VERSION: Final = 1
+
+
+def document(solution: Solution) -> dict[str, Any]:
+    """Everything as plain data for JSON; its layout is versioned."""
+    return {
+        "schema": "inspector.table",
+        "version": SCHEMA_VERSION,
+        "input_shape": list(solution.input_shape),
+        "total_params": solution.total_params,
+        "uncounted": list(solution.uncounted),
+        "asked_total": solution.asked_total,
+        "ambiguous": list(solution.ambiguous),
+        "bounds": str(solution.bounds),
+        "convention": CONVENTION,
+        "notes": list(solution.notes),
+        "unread": [{"line": line.line, "text": line.text, "reason": line.reason} for line in solution.table.unread],
+        "rows": [_row_document(row) for row in solution.rows],
+        "alternatives": list(solution.alternatives),
+    }
+
+
+def _row_document(row: SolvedRow) -> dict[str, Any]:
+    fact, left = row.decided_by
+    return {
+        "name": row.name,
+        "line": row.row.line,
+        "kind": row.kind,
+        "inputs": list(row.inputs),
+        "input_shapes": [list(shape) for shape in row.input_shapes],
+        "output_shape": list(row.output_shape),
+        "hyperparameters": row.hyperparameters,
+        "params": row.params,
+        "solutions": row.solutions.count,
+        "alternatives": list(row.alternatives),
+        "decided_by": {"fact": fact, "leaves": left} if fact else None,
+        "derivation": [
+            {
+                "what": line.what,
+                "axis": line.axis,
+                "formula": line.formula.text,
+                "values": line.formula.values,
+                "worked": line.worked,
+                "number": line.formula.number,
+            }
+            for line in lines(row)
+        ],
+        "note": row.note,
+    }
+
+
+def to_json(solution: Solution) -> str:
+    """``document`` as JSON."""
+    return json.dumps(document(solution), ensure_ascii=False, indent=1)
