@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from inspector.errors import InspectionError
 
@@ -12,6 +12,7 @@ SCHEMA_VERSION = "1.0"
 
 Bound: TypeAlias = Literal["memory", "compute", "launch"]
 Interval: TypeAlias = tuple[float, float]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +191,8 @@ def _fields(found: Any, what: str) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name != "schema_version"}
 
 
-def _built(kind: Any, fields: dict[str, Any]) -> Any:
-    known = kind.__dataclass_fields__  # a later minor version may add others
+def _built(kind: type[_T], fields: dict[str, Any]) -> _T:
+    known: Any = kind.__dataclass_fields__  # type: ignore[attr-defined]  # a later minor version may add others
     try:
         return kind(**{name: value for name, value in fields.items() if name in known})
     except TypeError as error:
