@@ -103,11 +103,11 @@ def verdict(comparison: Comparison) -> str:
     if comparison.same:
         return f"{a} and {b}: the same calls, shapes, dtypes, parameters and MACs, {text.count(counts['same'])} calls"
     words = [f"{text.count(counts[mark])} {word}" for mark, word in _COUNTED if counts[mark]]
-    return f"{a} and {b} differ: {', '.join(words)}"
+    return f"{a} and {b} differ; of all calls, those inside layers too: {', '.join(words)}"
 
 
 _COUNTED: tuple[tuple[Mark, str], ...] = (
-    ("changed", "calls changed"),
+    ("changed", "changed"),
     ("added", "only in B"),
     ("removed", "only in A"),
     ("renamed", "renamed"),
