@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from inspector.verify import Verification, verify
 
 __all__ = [
+    "Benchmark",
     "Comparison",
     "Formula",
     "InspectionError",
@@ -25,6 +26,7 @@ __all__ = [
     "Prediction",
     "ShapeError",
     "Verification",
+    "bench",
     "compare",
     "experiments",
     "losses",
@@ -37,6 +39,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Benchmark": "bench.run",
+    "bench": "bench.run",
     "Comparison": "comparison",
     "compare": "comparison",
     "Formula": "formula",

@@ -1,0 +1,40 @@
+"""What a reader needs to judge a time: device, versions, revision."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+
+import torch
+
+from inspector.bench.records import Ceilings
+
+
+def environment(ceilings: Ceilings) -> dict[str, str]:
+    """Device, driver, versions, threads and the git revision of the working directory."""
+    found = {
+        "device": ceilings.device,
+        "name": ceilings.name,
+        "driver": ceilings.driver,
+        "ceilings": ceilings.date,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "threads": str(torch.get_num_threads()),
+        "revision": _revision(),
+    }
+    if ceilings.device == "cuda":
+        found |= {
+            "cuda": str(torch.version.cuda),
+            "cudnn": str(torch.backends.cudnn.version()),
+        }
+    return found
+
+
+def _revision() -> str:
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    asked = [git, "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603  fixed arguments
+    return done.stdout.strip() or "unknown"
