@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _REACH, _START = 40.0, -10.0
 #: A few roundings of numbers near 1, in float64 and in float32.
 _ULPS64, _ULPS32 = 2.0**-50, 2.0**-21
-_RATE, _BATCH = 0.3, 50
+#: Small enough that the first large gradients of the cross-entropy leave the rectifiers alive.
+_RATE, _MOMENTUM, _BATCH = 0.02, 0.9, 50
 #: The worked example: labels and predicted probabilities.
 LABELS, PROBABILITIES = (1.0, 0.0, 0.0), (0.2, 0.5, 0.1)
 
@@ -41,9 +42,9 @@ class BceVsMse(Experiment):
     title = "Cross-entropy against squared error behind a sigmoid"
     about = (
         "Behind a sigmoid the squared error's gradient (p − y)p(1 − p) vanishes where the unit saturates, also when it "
-        "is wrong; the cross-entropy's, p − y, does not. From a logit of −10 that is the difference between 11 and 22 059 "
-        "units of time, and between a LeNet that learns and one that stays where it is. The cross-entropy is the "
-        "likelihood of Bernoulli labels, so that its estimates also vary less."
+        "is wrong; the cross-entropy's, p − y, does not. From a logit of −10 that is the difference between 11 and "
+        "22 059 units of time, and between a LeNet that learns and one that stays where it is. The cross-entropy is "
+        "the likelihood of Bernoulli labels, so that its estimates also vary less."
     )
     faults: ClassVar = {
         "vanishing": "the cross-entropy is differentiated with the factor p(1 − p) of the squared error",
@@ -92,7 +93,7 @@ class BceVsMse(Experiment):
         second, first = column(values, "second", "likelihood"), column(values, "first", "likelihood")
         # Of logarithms: the mean of ratios of estimates lies above the ratio.
         logs = interval([math.log(b / a) for a, b in zip(first, second, strict=True)])
-        efficiency = Measured(*map(math.exp, (logs.value, logs.low, logs.high)), logs.n)
+        efficiency = Measured(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high), logs.n)
         if config.control:
             pairs = zip(sides["bce"]["error"], sides["mse"]["error"], strict=True)
             return {"slope": ratio, "error": [a - b for a, b in pairs], "efficiency": efficiency}
@@ -382,7 +383,7 @@ def _trained(config: Config, side: str, seed: int) -> dict[str, JSON]:
                 logits.append(model(watched).mean())
 
     order = torch.Generator().manual_seed(seed_of(config.seed, "order", seed, side if config.control else ""))
-    optimizer = torch.optim.SGD(model.parameters(), _RATE)
+    optimizer = torch.optim.SGD(model.parameters(), _RATE, momentum=_MOMENTUM)
     x_train, y_train = x[training], y[training]
     values = train(model, loss, optimizer, x_train, y_train, batch=_BATCH, steps=steps, generator=order, each=watch)
     with torch.no_grad():

@@ -2,7 +2,8 @@
 
 Labels are Bernoulli with p = σ(1·x + 0.5) for normal x. Both losses ask for a zero of Σ w(p)(p − y)(x, 1) with weights
 w = 1 for the likelihood and w = p(1 − p) for the squared error, so both are consistent, and the theory of estimating
-equations (Huber 1967) gives the variance A⁻¹BA⁻¹/n with A = E[w·p(1 − p)·(x, 1)(x, 1)ᵀ] and B the same with w². For the likelihood A = B is the Fisher information, and nothing varies less.
+equations (Huber 1967) gives the variance A⁻¹BA⁻¹/n with A = E[w·p(1 − p)·(x, 1)(x, 1)ᵀ] and B the same with w². For the
+likelihood A = B is the Fisher information, and nothing varies less.
 """
 
 from __future__ import annotations
