@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from inspector.bench.measuring import EventClock, WallClock
+from inspector.bench.clocks import EventClock, WallClock
 from inspector.bench.records import Ceilings
 from inspector.errors import InspectionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from inspector.bench.measuring import Clock
+    from inspector.bench.clocks import Clock
 
 #: Vendors' figures for dense products, without sparsity. Sources: NVIDIA's data sheets of A100, H100 and H200.
 _NOMINAL: dict[str, dict[str, float]] = {

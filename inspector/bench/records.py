@@ -20,12 +20,13 @@ class Timing:
     """Seconds of one call, measured many times.
 
     Attributes:
-        samples: seconds for one call, each the mean over as many calls as made it long enough to be read.
+        samples: seconds for one call in the order of time, each the mean over as many calls as made it long
+            enough; each round of the measurement gave two, one after the other.
         p50: their median.
         interval: 95 % bootstrap interval of the median.
         iqr: distance of their quartiles.
-        noisy: the same call measured twice differs from itself, or the machine did other work.
-        reason: why it is noisy, or ``""``.
+        noisy: the same call, measured twice, differs from itself.
+        reason: why it is noisy, and what else was noticed: other load, throttling, too few rounds; or ``""``.
     """
 
     samples: tuple[float, ...]
