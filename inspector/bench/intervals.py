@@ -49,7 +49,7 @@ def apart(before: Sequence[float], now: Sequence[float], level: float = LEVEL) -
     >>> apart([1.0] * 8, [2.0] * 8)
     (2.0, 2.0)
     """
-    return _ends(_medians(now, seed=1) / _medians(before, seed=0), level)
+    return ends(medians(now, seed=1) / medians(before, seed=0), level)
 
 
 def of_median(samples: Sequence[float], level: float = LEVEL) -> Interval:
@@ -58,7 +58,7 @@ def of_median(samples: Sequence[float], level: float = LEVEL) -> Interval:
     >>> of_median([1.0] * 8)
     (1.0, 1.0)
     """
-    return _ends(_medians(samples, seed=0), level)
+    return ends(medians(samples, seed=0), level)
 
 
 def smallest_found(intervals: Sequence[Interval], power: float = 0.95) -> float:
@@ -74,7 +74,7 @@ def smallest_found(intervals: Sequence[Interval], power: float = 0.95) -> float:
     return max(0.0, needed[max(0, math.ceil(power * len(needed)) - 1)])
 
 
-def _medians(samples: Sequence[float], seed: int) -> Numbers:
+def medians(samples: Sequence[float], seed: int) -> Numbers:
     """Medians of resampled series, ∛n consecutive samples at a time, as on a ring; equal seeds draw equal places."""
     values = np.asarray(samples, dtype=np.float64)
     n = len(values)
@@ -85,7 +85,8 @@ def _medians(samples: Sequence[float], seed: int) -> Numbers:
     return resampled
 
 
-def _ends(values: Numbers, level: float) -> Interval:
+def ends(values: Sequence[float] | Numbers, level: float) -> Interval:
+    """The middle ``level`` of the values."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

@@ -1,0 +1,18 @@
+"""Whether an error says that memory ran out."""
+
+from __future__ import annotations
+
+import torch
+
+_TOLD = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, on whichever device.
+
+    >>> [out_of_memory(error) for error in (MemoryError(), RuntimeError("CUDA error: out of memory"), KeyError())]
+    [True, True, False]
+    """
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in _TOLD)
+    )
