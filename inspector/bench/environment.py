@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import platform
 import shutil
 import subprocess
@@ -12,11 +13,12 @@ from inspector.bench.records import Ceilings
 
 
 def environment(ceilings: Ceilings) -> dict[str, str]:
-    """Device, driver, versions, threads and the git revision of the working directory."""
+    """Date, device, driver, versions, threads and the git revision of the working directory."""
     found = {
         "device": ceilings.device,
         "name": ceilings.name,
         "driver": ceilings.driver,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "ceilings": ceilings.date,
         "torch": torch.__version__,
         "python": platform.python_version(),

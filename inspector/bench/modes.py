@@ -36,7 +36,7 @@ def prepared(
     if mode == "compile":
         return torch.compile(model), args, kwargs, nullcontext
     if mode == "channels_last":
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = model.to(memory_format=torch.channels_last)
         args, kwargs = map_tensors(args, _channels_last), {k: map_tensors(v, _channels_last) for k, v in kwargs.items()}
     if mode == "autocast":
         return model, args, kwargs, lambda: torch.autocast(device.type, dtype=torch.bfloat16)

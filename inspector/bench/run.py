@@ -149,6 +149,7 @@ def bench(
             timing = time_calls(
                 {mode: captured(step) if mode == "graph" else step},
                 clock_for(home.type),
+                device=home.type,
                 samples=samples,
                 seconds=seconds,
             )[mode]
@@ -157,7 +158,7 @@ def bench(
                 runs.eval()
                 forward = stepping(called, args, kwargs, around, parameters, backward=False)
                 watched = time_layers(runs, forward, marker_for(home.type), _ROUNDS)
-    notes = [*prediction.notes, *seen.remarks]
+    notes = [*prediction.notes]
     if backward:
         notes.append("floors of a training step hold the backward's matrix products; layers are those of a forward")
     record = Record(

@@ -87,7 +87,7 @@ def _columns() -> dict[str, Column[Any]]:
             "Efficiency", True, lambda row: ((text.percent(row.floor / row.measured) if row.measured > 0 else "—", ""),)
         ),
         "lost": Column("Lost", True, lambda row: ((duration(row.lost), ""),)),
-        "bound": Column("Bound by", False, lambda row: ((row.bound, ""),)),
+        "bound": Column("Bound by", False, lambda row: ((row.bound if row.floor else "—", ""),)),
     }
 
 
