@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from inspector.cli.bench import bench
 from inspector.cli.compare import compare
+from inspector.cli.device import device
 from inspector.cli.formulas import formulas
 from inspector.cli.memory import memory
 from inspector.cli.summary import summary
@@ -23,6 +25,8 @@ inspector compare old.py:Net new.py:Net --input 1,3,64,64
 inspector formulas conv2d
 inspector table lenet.md --input 1,32,32 --stride 1 --padding 0 --verify
 inspector toeplitz --kernel "-1 0 1" --input "1 2 3 4"
+inspector bench my_net.py:Net --input 8,3,64,64 --device cpu
+inspector device
 
 Exit codes: 0 all agree, 1 something differs (or, with --strict, is unknown), 2 the question could not be put.
 """
@@ -35,6 +39,8 @@ def main() -> None:
 
 
 main.add_command(summary)
+main.add_command(bench)
+main.add_command(device)
 main.add_command(verify)
 main.add_command(memory)
 main.add_command(compare)
