@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from inspector.predict import Prediction
-    from inspector.tables import Solution, Table
+    from inspector.tables import Conventions, Solution, Table
     from inspector.tables.alignment import Layer
 
 #: Of the built model and of the target: with two examples, batch normalization runs in training too.
@@ -47,6 +47,13 @@ _BATCH = 2
 @click.option("--param-total", type=int, help="Parameters of the whole, where known.")
 @click.option("--bounds", metavar="K=V,...", help="Search further: kernel=31,stride=8,padding=15,dilation=4.")
 @click.option("--wide", is_flag=True, help="Search dilation, groups, ceil_mode and bias for every row.")
+@click.option(
+    "--assume",
+    multiple=True,
+    metavar="K=V",
+    help="What blocks leave to the paper's text: classes=1000, growth=32, patch=16, squeeze=4, norms=false, "
+    "blocks=residual or chain.",
+)
 @click.option("--column", metavar="HEADING", help="Which network, where the table prints several side by side.")
 @click.option("--build", "written", metavar="FILE.py", help="Write the model as Python source.")
 @click.option("--name", default="Network", help="Class name in that file.", show_default=True)
@@ -59,20 +66,24 @@ _BATCH = 2
 @click.option(
     "--arg", "arguments", metavar="K=V", multiple=True, help="Argument of TARGET's class or factory: a literal."
 )
-@click.option("--json", "form", flag_value="json", help="Solution and derivation as JSON.")
-@click.option("--markdown", "form", flag_value="markdown", help="Derivation as Markdown with LaTeX formulas.")
-@click.option("--html", "form", flag_value="html", help="Derivation as one page.")
+@click.option("--json", is_flag=True, help="Solution and derivation as JSON.")
+@click.option("--markdown", is_flag=True, help="Derivation as Markdown with LaTeX formulas.")
+@click.option("--html", is_flag=True, help="Derivation as one page.")
+@click.option("--csv", is_flag=True, help="One record for each row: what was found, and its parameters.")
 @guarded
-def table(file: str, form: str | None, **options: Any) -> None:
+def table(file: str, **options: Any) -> None:
     """Solve the printed table in FILE (- for standard input): hyperparameters, parameters, the work shown.
 
-    Reads torchsummary, torchinfo, Keras, Markdown, LaTeX, CSV and HTML. Exits with 1 where the table contradicts
-    itself, its total or the model, and with 2 where the question cannot be put.
+    Reads torchsummary, torchinfo, Keras, print(model), Markdown, LaTeX, CSV and HTML. Exits with 1 where the table
+    contradicts itself, its total or the model, and with 2 where the question cannot be put.
     """
     from inspector.tables import Contradiction, read
 
+    form = _form(options)
     found = read(_text(file), column=options["column"])
     if options["against"]:
+        if form is not None:
+            raise InspectionError(f"--against answers as text: leave out --{form}")
         pairs, agrees = _against(found, options)
         screen.answer(pairs)
         sys.exit(0 if agrees else 1)
@@ -96,9 +107,18 @@ def table(file: str, form: str | None, **options: Any) -> None:
         sys.exit(1)
 
 
+def _form(options: dict[str, Any]) -> str | None:
+    asked = [name for name in ("json", "markdown", "html", "csv") if options[name]]
+    if len(asked) > 1:
+        raise InspectionError(f"--{' and --'.join(asked)} are two forms of one answer; give one of them")
+    return asked[0] if asked else None
+
+
 def _text(file: str) -> Any:
     if file == "-":
         return sys.stdin.read() + "\n"
+    if Path(file).is_dir():
+        raise InspectionError(f"{file} is a folder; give the file that holds the table, or - for standard input")
     if not Path(file).is_file():
         near = sorted(str(path) for path in Path().glob(f"*{Path(file).suffix}"))[:3] if Path(file).suffix else []
         raise InspectionError(f"there is no file {file}." + (f" Did you mean {' or '.join(near)}?" if near else ""))
@@ -117,7 +137,19 @@ def _solved(found: Table, options: dict[str, Any]) -> Solution:
         param_total=options["param_total"],
         rows=dict(_row(text) for text in options["each"]),
         bounds=_bounds(options["bounds"], wide=options["wide"]),
+        conventions=_conventions(options["assume"]),
     )
+
+
+def _conventions(given: Sequence[str]) -> Conventions:
+    from inspector.tables import Conventions
+    from inspector.tables.composites.conventions import KNOWN
+
+    values: dict[str, Any] = parse_arguments(given)
+    for name in values:
+        if name not in KNOWN:
+            raise InspectionError(f"--assume {name}: known are {', '.join(KNOWN)}")
+    return Conventions(**values)
 
 
 def _size(text: str | None) -> tuple[int, ...] | None:
@@ -164,7 +196,13 @@ def _printed(solution: Solution, form: str | None) -> str:
 
     if form is None:
         return derivation.text(solution)
-    return {"json": derivation.to_json, "markdown": derivation.markdown, "html": derivation.html}[form](solution)
+    forms = {
+        "json": derivation.to_json,
+        "markdown": derivation.markdown,
+        "html": derivation.html,
+        "csv": derivation.spreadsheet,
+    }
+    return forms[form](solution)
 
 
 def _write(file: str, source: str) -> None:
@@ -201,14 +239,18 @@ def _against(found: Table, options: dict[str, Any]) -> tuple[str, bool]:
     """The table beside a model of the user's."""
     from inspector.predict import predict
     from inspector.tables.alignment import align, text
+    from inspector.tables.composites import written_out
     from inspector.tables.solving.solve import input_shape_of
 
-    model: nn.Module = build_target(find_target(options["against"]), parse_arguments(options["arguments"]))
     size = input_shape_of(found, _size(options["size"]))
+    printed_out = written_out(found, size, _conventions(options["assume"])).table
+    model: nn.Module = build_target(find_target(options["against"]), parse_arguments(options["arguments"]))
     with screen.models_own_prints_to_stderr():
         prediction = predict(model, (_BATCH, *size), input_dtypes=_dtypes(found))
     printed = _printed_layers(
-        (row, row.output_shape) for row in found.rows if row.kind not in ("container", "input") and row.repeat == 1
+        (row, row.output_shape)
+        for row in printed_out.rows
+        if row.kind not in ("container", "input") and row.repeat == 1
     )
     pairs = align(printed, _model_layers(prediction))
     said = text(pairs)
@@ -236,7 +278,8 @@ def _printed_layers(rows: Iterable[tuple[Any, tuple[int, ...] | None]]) -> list[
         kernel = row.stated.get("kernel")
         whole = kernel if isinstance(kernel, tuple) and shape and len(kernel) == len(shape) - 1 else None
         reused = "reused" in row.stated
-        found.append(Layer(row.name, row.kind, shape, None if reused else params, whole, row.line))
+        kind = "adaptive_avg_pool" if row.kind == "avg_pool" and shape and set(shape[1:]) == {1} else row.kind
+        found.append(Layer(row.name, kind, shape, None if reused else params, whole, row.line))
     return found
 
 

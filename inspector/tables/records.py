@@ -94,7 +94,8 @@ class PrintedRow:
             each channel), ``bias``, ``in_channels``, ``out_channels``, ``in_features``, ``out_features``, ``dims``
             (axes of the layer: 2 for ``Conv2d``). Sizes printed without channels: ``output_size``, ``input_size``,
             tuples (``56×56``). Of blocks: ``expansion``, ``growth``, ``branches`` (of an ``inception``: name to
-            channels), ``heads``, ``layers``, ``hidden``, ``mlp``. Others: ``activation``, ``p``, ``scale``,
+            channels), ``heads``, ``layers``, ``hidden``, ``mlp``. Of normalizations: ``normalized_shape``,
+            ``elementwise_affine``, ``affine``. Others: ``activation``, ``p``, ``scale``,
             ``params_about`` (lowest and highest count that prints as the rounded ``2.7K``), ``mult_adds``,
             ``trainable``, ``reused`` (name of the earlier row that is the same module), ``weights`` (printed tensors:
             name to shape), ``other_outputs`` (further output shapes), ``other`` (cells of columns without a name here).
@@ -145,8 +146,8 @@ class Table:
     Attributes:
         rows: in printed order, blocks expanded below their ``container`` row.
         format: ``torchsummary`` (a block's row comes after what is inside it), ``torchinfo``, ``keras``, ``inspector``,
-            ``markdown``, ``latex``, ``csv``, ``tsv``, ``html``, ``json``, or ``text`` (columns set apart by spaces, or
-            lost).
+            ``repr`` (``print(model)``), ``markdown``, ``latex``, ``csv``, ``tsv``, ``html``, ``json``, or ``text``
+            (columns set apart by spaces, or lost).
         input_shape: without the batch, channels first; None where the table has none.
         total_params: printed below the table; None where it is not.
         trainable_params: likewise.

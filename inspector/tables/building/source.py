@@ -54,7 +54,7 @@ def source(solution: Solution, name: str = "Network") -> str:
     return "\n".join([*head, *body, ""])
 
 
-_BLOCK: Final = re.compile(r"block|bottleneck|residual|inception|fire|encoderlayer", re.IGNORECASE)
+_BLOCK: Final = re.compile(r"block|bottleneck|residual|inception|fire|encoderlayer|squeeze", re.IGNORECASE)
 
 
 def _see_wiring(solution: Solution) -> None:

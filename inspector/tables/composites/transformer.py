@@ -36,18 +36,18 @@ def encoder(writer: Writer) -> None:
     writer.note("a transformer block normalizes, attends and adds, then normalizes, widens with GELU, narrows and adds")
     for number in range(1, layers + 1):
         entry = writer.last
-        writer.put(f"{number}.norm1", "layer_norm", writer.shape)
-        known: dict[str, Any] = {"heads": heads} if isinstance(heads, int) else {}
+        writer.put(f"{number}.norm1", "layer_norm", writer.shape, normalized_shape=(width,), bias=True)
+        known: dict[str, Any] = {"bias": True} | ({"heads": heads} if isinstance(heads, int) else {})
         writer.put(f"{number}.attention", "attention", writer.shape, **known)
         entry = writer.sum(f"{number}.add1", entry, writer.last)
-        writer.put(f"{number}.norm2", "layer_norm", writer.shape)
-        writer.put(f"{number}.widen", "linear", (*writer.shape[:-1], mlp))
+        writer.put(f"{number}.norm2", "layer_norm", writer.shape, normalized_shape=(width,), bias=True)
+        writer.put(f"{number}.widen", "linear", (*writer.shape[:-1], mlp), bias=True)
         writer.put(f"{number}.gelu", "activation", writer.shape, cls="GELU")
-        writer.put(f"{number}.narrow", "linear", (*writer.shape[:-1], width))
+        writer.put(f"{number}.narrow", "linear", (*writer.shape[:-1], width), bias=True)
         writer.sum(f"{number}.add2", entry, writer.last)
     if image:
         writer.note("a last normalization follows the blocks, and the classifier takes the class token")
-        writer.put("norm", "layer_norm", writer.shape)
+        writer.put("norm", "layer_norm", writer.shape, normalized_shape=(width,), bias=True)
         writer.put("token", "first_token", (width,))
 
 
@@ -61,7 +61,7 @@ def _patches(writer: Writer, width: int) -> None:
         raise writer.refuse(f"patches of {side}×{side} do not tile it")
     writer.note("a convolution makes the patches, a learned class token comes first, learned positions are added")
     sides = (side,) * len(grid)
-    writer.put("patches", "conv", (width, *grid), kernel=sides, stride=sides, padding=(0,))
+    writer.put("patches", "conv", (width, *grid), kernel=sides, stride=sides, padding=(0,), bias=True)
     tokens = 1
     for size in grid:
         tokens *= size

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from typing import TYPE_CHECKING, Any, Final
 
 from inspector.tables.derivation.lines import lines
+from inspector.tables.derivation.words import hyperparameters_text, open_text
+from inspector.tables.solving.problem import shown
 from inspector.tables.solving.ranking import CONVENTION
 
 if TYPE_CHECKING:
@@ -66,3 +70,15 @@ def _row_document(row: SolvedRow) -> dict[str, Any]:
 def to_json(solution: Solution) -> str:
     """``document`` as JSON."""
     return json.dumps(document(solution), ensure_ascii=False, indent=1)
+
+
+def spreadsheet(solution: Solution) -> str:
+    """One record for each row, without a last line end; the same columns whatever the rows are."""
+    page = io.StringIO()
+    writer = csv.writer(page, lineterminator="\n")
+    writer.writerow(("line", "name", "kind", "output_shape", "found", "worked", "parameters", "solutions", "open"))
+    for row in solution.rows:
+        worked = "; ".join(line.worked for line in lines(row))
+        found = (shown(row.output_shape), hyperparameters_text(row), worked)
+        writer.writerow((row.row.line, row.name, row.kind, *found, row.params, row.solutions.count, open_text(row)))
+    return page.getvalue().rstrip("\n")

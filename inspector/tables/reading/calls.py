@@ -21,7 +21,11 @@ _POSITIONS: Final = {
     "linear": ("in_features", "out_features", "bias"),
     "embedding": ("in_features", "out_features"),
     "dropout": ("p",),
+    "batch_norm": ("out_channels",),
+    "instance_norm": ("out_channels",),
     "group_norm": ("groups", "out_channels"),
+    "layer_norm": ("normalized_shape",),
+    "rms_norm": ("normalized_shape",),
     "pad": ("padding",),
 }
 _KERAS_POSITIONS: Final = {
@@ -51,11 +55,19 @@ _KEYWORDS: Final = {
     "units": "out_features",
     "num_heads": "heads",
     "scale_factor": "scale",
+    "num_features": "out_channels",
+    "num_channels": "out_channels",
+    "normalized_shape": "normalized_shape",
+    "elementwise_affine": "elementwise_affine",
+    "affine": "affine",
+    "start_dim": "start_dim",
     "p": "p",
     "rate": "p",
     "activation": "activation",
 }
-TUPLES: Final = frozenset({"kernel", "stride", "padding", "dilation", "output_padding", "output_size"})
+TUPLES: Final = frozenset(
+    {"kernel", "stride", "padding", "dilation", "output_padding", "output_size", "normalized_shape"}
+)
 
 
 def read_call(text: str) -> tuple[str, str, dict[str, object]] | None:
@@ -93,6 +105,8 @@ def _value(node: ast.expr) -> object:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, MemoryError, RecursionError):
         return None
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e6:
+        return int(value)
     if isinstance(value, (bool, str, float)):
         return value
     if isinstance(value, int):

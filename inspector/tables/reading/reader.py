@@ -14,6 +14,7 @@ from inspector.tables.reading.limits import MAX_CHARACTERS, MAX_LINE, HostileTab
 from inspector.tables.reading.lines import is_rule
 from inspector.tables.reading.markdown import has_markdown, read_markdown
 from inspector.tables.reading.plain import gapped, read_plain
+from inspector.tables.reading.representation import has_representation, read_representation
 from inspector.tables.reading.sheet import Sheet
 from inspector.tables.reading.structured import has_json, read_json
 from inspector.tables.reading.table import table_of
@@ -39,9 +40,9 @@ _ALIKE: Final = str.maketrans(
 def read(text_or_path: str | os.PathLike[str], *, column: str | None = None) -> Table:
     r"""The rows of a printed table, whatever prints them.
 
-    torchsummary, torchinfo, Keras's ``model.summary()``, Markdown, LaTeX, HTML, CSV, TSV, JSON, ``inspector summary``,
-    or a paste whose columns are lost. Nothing is dropped in silence: ``Table.unread`` and ``Table.outside`` hold every
-    line of which no row was made. No torch is loaded.
+    torchsummary, torchinfo, Keras's ``model.summary()``, ``print(model)``, Markdown, LaTeX, HTML, CSV, TSV, JSON,
+    ``inspector summary``, or a paste whose columns are lost. Nothing is dropped in silence: ``Table.unread`` and
+    ``Table.outside`` hold every line of which no row was made. No torch is loaded.
 
     Args:
         text_or_path: the text, or a file that holds it.
@@ -113,6 +114,8 @@ def _sheet(text: str, column: str | None) -> Sheet:
     ):
         if (header := header_line(lines)) is not None:
             return read_lines(lines, header)
+    if has_representation(lines):
+        return read_representation(lines)
     if has_markdown(lines):
         if max(map(len, lines)) > MAX_LINE:
             raise HostileTable(f"a line of more than {MAX_LINE:,} characters; no row of a table in Markdown is as long")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from inspector.tables.reading.kinds import axes
 from inspector.tables.reading.layout import Layout, layout_of
@@ -14,6 +15,8 @@ from inspector.tables.reading.shapes import PrintedShape, shape_of
 from inspector.tables.reading.sheet import Record, Sheet
 from inspector.tables.records import PrintedRow, Sizes, Table, UnreadLine
 
+#: Blocks; where their inside is printed, its rows are what counts.
+_BLOCKS: Final = frozenset({"inception", "inverted_residual", "transition", "transformer", "squeeze_excitation"})
 _RELATIVE = re.compile(r"([^\s()]{1,200})(.{0,200})", re.DOTALL)
 
 
@@ -31,7 +34,7 @@ def table_of(sheet: Sheet, source: str = "") -> Table:
     layout = _layout(drafts, sheet.format)
     rows = _finish(drafts, layout, sheet.format)
     outside = list(sheet.outside)
-    if rows and sheet.format not in ("torchsummary", "torchinfo", "keras", "inspector"):
+    if rows and sheet.format not in ("torchsummary", "torchinfo", "keras", "inspector", "repr"):
         first, last = rows[0].line, max(row.line for row in rows)
         outside += [line for line in unread if not first < line.line < last and not _has_shape(line)]
         unread = [line for line in unread if first < line.line < last or _has_shape(line)]
@@ -154,6 +157,8 @@ def _finish(drafts: Sequence[Draft], layout: Layout, form: str) -> list[PrintedR
 
 def _kind(draft: Draft, deeper: bool, form: str) -> str:
     kind = draft.layer.kind
+    if kind in _BLOCKS and (deeper or form == "torchsummary"):
+        return "container"
     if kind != "unknown":
         return kind
     if deeper or (form == "torchsummary" and draft.params == 0 and draft.layer.cls):

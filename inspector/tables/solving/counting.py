@@ -35,9 +35,17 @@ def whole(
     """
     table = written.table
     rows = _grouped(flow.rows, steps, table, bounds)
+    refused: list[str] = []
     for stage in written.stages:
-        rows = _met(stage, rows, bounds)
+        try:
+            rows = _met(stage, rows, bounds)
+        except Contradiction as error:
+            refused.append(str(error))
+    if refused:
+        raise Contradiction("\n".join(refused))
     notes = [*written.notes, *flow.notes]
+    if table.format == "repr":
+        notes.append("print(model) names modules: parameters that a module holds beside its layers are not in it")
     uncounted = [
         row.name for row in rows if row.kind not in SOLVERS and row.row.params is None and row.kind != "container"
     ]
@@ -96,7 +104,7 @@ def _with_bias(row: SolvedRow, bias: bool | None) -> SolvedRow:
         return row
     families = [family for family in row.solutions.families if dict(family.fixed).get("bias", bias) == bias]
     kept = Solutions(families)
-    return replace(row, solutions=kept, choice=next(iter(kept))) if families else row
+    return replace(row, solutions=kept, choice=kept.best) if families else row
 
 
 def _taken(
@@ -106,7 +114,7 @@ def _taken(
     left = [rows[n].solutions.with_params(counts) for n, counts in zip(counted, kept, strict=True)]
     _, best = next(best_sums([solutions.values for solutions in left], total, bounds.states))
     for n, solutions, count in zip(counted, left, best, strict=True):
-        found[n] = replace(rows[n], solutions=solutions, choice=next(iter(solutions.with_params({count}))))
+        found[n] = replace(rows[n], solutions=solutions, choice=solutions.with_params({count}).best)
     return found
 
 

@@ -208,11 +208,19 @@ class Solutions:
     (2, [850, 840], True, False)
     """
 
-    __slots__ = ("_values", "families")
+    __slots__ = ("_best", "_values", "families")
 
     def __init__(self, families: Iterable[Family]) -> None:
         self.families = tuple(families)
         self._values: dict[int, Ways] | None = None
+        self._best: Choice | None = None
+
+    @property
+    def best(self) -> Choice:
+        """The first of them; there is at least one."""
+        if self._best is None:
+            self._best = next(iter(self))
+        return self._best
 
     @property
     def values(self) -> dict[int, Ways]:

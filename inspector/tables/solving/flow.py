@@ -16,6 +16,7 @@ from inspector.tables.solving.hidden import Run, paths
 from inspector.tables.solving.kinds import CONVOLUTIONS, KEEPING, WINDOWS, solutions
 from inspector.tables.solving.problem import Problem, Tier, Unsolvable, shown
 from inspector.tables.solving.solution import SolvedRow
+from inspector.tables.solving.windows import exact_size
 from inspector.tables.solving.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -65,9 +66,11 @@ class Flow:
         self._wiring = Wiring(table, self.rows, input_shape)
         self._asked = [self._asked_of(step.row) for step in steps]
 
-    def run(self) -> None:
-        """Solve every row; rows without a solution become ``conflicts``."""
+    def run(self, *, all_rows: bool = True) -> None:
+        """Solve every row; rows without a solution become ``conflicts``, and without ``all_rows`` the first ends it."""
         for number, step in enumerate(self._steps):
+            if self.conflicts and not all_rows:
+                return
             if step.row.kind == "container":
                 self._merge(step.row, step.row.output_shape)
             else:
@@ -102,7 +105,7 @@ class Flow:
                 self._add(row, inputs, shapes, output, asked, found, note)
                 return
         assert first is not None
-        self._unsolved(row, asked, *first)
+        self._unsolved(number, row, asked, *first)
 
     def _add(
         self,
@@ -122,7 +125,7 @@ class Flow:
                 output,
                 asked,
                 found,
-                next(iter(found)),
+                found.best,
                 reused="reused" in row.stated,
                 hidden=row.output_shape is None,
                 note=note,
@@ -130,22 +133,21 @@ class Flow:
         )
         self._wiring.moved(inputs)
 
-    def _unsolved(self, row: PrintedRow, asked: Asked, error: Unsolvable, inputs: tuple[int, ...]) -> None:
-        if self._wiring.branches and row.output_shape is not None and row.kind in KEEPING:
-            made = (row.output_shape,)
-            problem = Problem(row, made, row.output_shape, asked, self._bounds, self._tier)
+    def _unsolved(self, number: int, row: PrintedRow, asked: Asked, error: Unsolvable, inputs: tuple[int, ...]) -> None:
+        if self._wiring.branches and (made := _made_for(row, self._wiring.shape(self._wiring.last))):
             try:
-                found = solutions(problem)
+                output = self._output(number, row, asked, (made,))
+                found = solutions(Problem(row, (made,), output, asked, self._bounds, self._tier))
             except Unsolvable:
                 pass
             else:
-                note = f"its input {shown(row.output_shape)} is made by an operation that the table does not print"
-                self._add(row, (), made, row.output_shape, asked, found, note)
+                note = f"its input {shown(made)} is made by an operation that the table does not print"
+                self._add(row, (), (made,), output, asked, found, note)
                 return
         self.conflicts.append(Conflict(row, inputs, tuple(self._wiring.shape(i) for i in inputs), error, asked))
         shape = row.output_shape or self._wiring.shape(inputs[0] if inputs else -1)
         found = Solutions([Family((), row.params or 0)])
-        self.rows.append(SolvedRow(row, inputs, (), shape, asked, found, next(iter(found))))
+        self.rows.append(SolvedRow(row, inputs, (), shape, asked, found, found.best))
         self._wiring.moved(inputs)
 
     def without_count(self, number: int) -> Solutions | None:
@@ -173,7 +175,7 @@ class Flow:
         joined = replace(row, kind=kind, params=None, stated={}, output_shape=shape)
         found = Solutions([Family((("dim", 1),) if kind == "concat" else ())])
         shapes = tuple(self._wiring.shape(source) for source in inputs)
-        self.rows.append(SolvedRow(joined, inputs, shapes, shape, asked, found, next(iter(found)), note=note))
+        self.rows.append(SolvedRow(joined, inputs, shapes, shape, asked, found, found.best, note=note))
         self._wiring.moved(inputs)
 
     def _output(self, number: int, row: PrintedRow, asked: Asked, shapes: tuple[Sizes, ...]) -> Sizes:
@@ -201,6 +203,9 @@ class Flow:
         stated = _stated_size(self._steps[number].row)
         if stated is not None:
             return _stretched(stated, len(before))
+        exact = exact_size(self._steps[number].row.kind, self._asked[number], before)
+        if exact is not None:
+            return exact
         if number not in self._assigned:
             self._hide(number, before)
         return self._assigned[number]
@@ -240,6 +245,19 @@ class Flow:
                 f"{len(equal)} other {'way fits' if len(equal) == 1 else 'ways fit'}, such as "
                 f"{_steps_of(before, equal[0].sizes)}"
             )
+
+
+def _made_for(row: PrintedRow, before: Sizes) -> Sizes | None:
+    """The input that a row itself says it takes, where no printed row gives it; None where it does not say it."""
+    if row.kind in KEEPING and row.output_shape is not None:
+        return row.output_shape
+    if row.kind == "linear" and isinstance(features := row.stated.get("in_features"), int):
+        return (features,)
+    if row.kind in ("layer_norm", "rms_norm") and isinstance(shape := row.stated.get("normalized_shape"), tuple):
+        return shape
+    name = "in_channels" if row.kind in CONVOLUTIONS else "out_channels" if row.kind in KEEPING else ""
+    channels = row.stated.get(name)
+    return (channels, *before[1:]) if isinstance(channels, int) and len(before) > 1 else None
 
 
 def _steps_of(before: Sizes, sizes: tuple[Sizes, ...]) -> str:

@@ -83,6 +83,27 @@ def solutions(problem: Problem, *, strict: bool = False) -> Solutions:
     Raises:
         Unsolvable: there is none within the bounds.
     """
+    key = (problem.key(), strict)
+    answer = _ANSWERED.get(key)
+    if answer is None:
+        try:
+            answer = _solved(problem, strict=strict)
+        except Unsolvable as error:
+            answer = error
+        if len(_ANSWERED) >= _MOST_ANSWERED:
+            _ANSWERED.clear()
+        _ANSWERED[key] = answer
+    if isinstance(answer, Unsolvable):
+        raise Unsolvable(answer.equation, answer.why)
+    return answer
+
+
+#: Equal questions, of which a deep network has many, are answered once.
+_ANSWERED: Final[dict[tuple[object, bool], Solutions | Unsolvable]] = {}
+_MOST_ANSWERED: Final = 16384
+
+
+def _solved(problem: Problem, *, strict: bool) -> Solutions:
     tiers = tiers_of(problem)[: -1 if strict and not problem.bounds.wide else None]
     unequal: Solutions | None = None
     first: Unsolvable | None = None
@@ -118,7 +139,7 @@ def _in_tier(problem: Problem) -> Solutions:
     found = Solutions(SOLVERS.get(problem.row.kind, as_printed)(problem))
     if problem.row.kind not in SOLVERS:
         return found
-    met = [value for value in found.values if fits_print(problem.row, problem.input, value)]
+    met = {value for value in found.values if fits_print(problem.row, problem.input, value)}
     if not met:
         raise Unsolvable(_counts(problem, found), "no solution has that count")
     return found.with_params(met)

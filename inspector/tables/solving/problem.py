@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from inspector.tables.solving.bounds import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from inspector.tables.records import PrintedRow, Sizes
-    from inspector.tables.solving.bounds import Asked, Bounds
+    from inspector.tables.solving.bounds import Bounds
     from inspector.tables.solving.families import Family
 
 
@@ -46,6 +48,14 @@ class Problem:
     bounds: Bounds
     tier: Tier
 
+    def key(self) -> tuple[object, ...]:
+        """Equal for questions with equal answers: all but the row's name and place."""
+        row = self.row
+        stated = tuple(sorted((name, repr(value)) for name, value in row.stated.items()))
+        asked = tuple(repr(getattr(self.asked, entry.name)) for entry in _ASKED if entry.name != "origin")
+        printed = (row.kind, row.cls, row.params, stated)
+        return (*printed, self.inputs, self.output, asked, self.bounds, self.tier)
+
     @property
     def input(self) -> Sizes:
         """The one input."""
@@ -66,6 +76,7 @@ class Unsolvable(Exception):
         self.why = why
 
 
+_ASKED = fields(Asked)
 Solver: TypeAlias = Callable[[Problem], "Iterator[Family]"]
 
 

@@ -196,8 +196,17 @@ def _changes(
     )
 
     def cost_of(size: Sizes, rows: Sequence[PrintedRow]) -> int | None:
-        again = Flow(table, [Step(each_row) for each_row in rows], (), size, once, each, bounds, counted=counted)
-        again.run()
+        again = Flow(
+            replace(table, rows=tuple(rows)),
+            [Step(each_row) for each_row in rows],
+            (),
+            size,
+            once,
+            each,
+            bounds,
+            counted=counted,
+        )
+        again.run(all_rows=False)
         return None if again.conflicts else sum(found.choice.cost for found in again.rows)
 
     return (*counts, *smallest_changes(window, cost_of))[:3]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from itertools import count as counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from inspector.tables.solving.families import Ways
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     Values = Mapping[int, Ways]
+
+
+#: Additions for each intermediate result that is allowed.
+_STEPS_EACH: Final = 40
 
 
 class TooMany(Exception):
@@ -31,19 +35,24 @@ def suffix_sums(rows: Sequence[Values], total: int, states: int) -> list[dict[in
     ``total``.
 
     Raises:
-        TooMany: more than ``states`` sums for one row.
+        TooMany: more than ``states`` sums for one row, or 40 times as many additions in all.
     """
     least = [0] * (len(rows) + 1)
     most = [0] * (len(rows) + 1)
     for i in reversed(range(len(rows))):
         least[i], most[i] = least[i + 1] + min(rows[i]), most[i + 1] + max(rows[i])
-    left = [{total}]
+    left = [{total}] if least[0] <= total <= most[0] else [set()]
+    work = 0
     for i, values in enumerate(rows):
-        following = {
-            rest - value for rest in left[-1] for value in values if least[i + 1] <= rest - value <= most[i + 1]
-        }
-        if len(following) > states:
+        low, high = least[i + 1], most[i + 1]
+        following: set[int] = set()
+        work += len(left[-1]) * len(values)
+        if work > _STEPS_EACH * states:
             raise TooMany
+        for rest in left[-1]:
+            following.update(rest - value for value in values if low <= rest - value <= high)
+            if len(following) > states:
+                raise TooMany
         left.append(following)
     found: list[dict[int, Ways]] = [{} for _ in rows] + [{0: Ways(1, 0)} if 0 in left[-1] else {}]
     for i in reversed(range(len(rows))):

@@ -48,15 +48,23 @@ def linear(problem: Problem) -> Iterator[Family]:
 def normalization(problem: Problem) -> Iterator[Family]:
     """Batch and instance normalization: one scale and one shift for each channel, or none."""
     C = keeps_shape(problem)[0]
+    _meets_stated(problem, C)
     default = problem.row.kind == "batch_norm"
     for affine in _choices(problem.asked.affine, default=default, search=problem.tier.bias):
         count = layers.CHANNEL_PARAMS(C=C, b=1).number if affine else 0
         yield Family((("num_features", C), ("affine", affine)), count, cost=int(affine != default))
 
 
+def _meets_stated(problem: Problem, channels: int) -> None:
+    stated = problem.row.stated.get("out_channels")
+    if isinstance(stated, int) and stated != channels:
+        raise Unsolvable(f"{stated} ≠ {channels}", "the row states other channels than come in")
+
+
 def group_norm(problem: Problem) -> Iterator[Family]:
     """Group normalization: the number of groups changes no count; 32 by convention where it divides."""
     C = keeps_shape(problem)[0]
+    _meets_stated(problem, C)
     asked = problem.asked.num_groups or problem.asked.groups
     every = [asked] if asked else divisors(C)
     if C % every[0]:
@@ -75,18 +83,23 @@ def layer_norm(problem: Problem) -> Iterator[Family]:
     suffixes = [shape[-n:] for n in range(1, len(shape) + 1)]
     if len(shape) > 2:
         suffixes.reverse()  # of an image: all of it, before its rows
+    stated, affine = problem.row.stated.get("normalized_shape"), problem.row.stated.get("elementwise_affine")
+    if isinstance(stated, tuple):
+        if stated not in suffixes:
+            raise Unsolvable(f"{shown(stated)} is no end of {shown(shape)}", "the last axes are normalized")
+        suffixes = [stated]
     rms = problem.row.kind == "rms_norm"
     ways = [(normalized, False) for normalized in suffixes]
-    if len(shape) > 2 and problem.tier.rest:
+    if len(shape) > 2 and problem.tier.rest and stated is None:
         ways.append(((shape[0],), True))
     for place, (normalized, channels) in enumerate(ways):
-        for bias in (False,) if rms else _biases(problem):
+        for bias in () if affine is False else (False,) if rms else _biases(problem):
             count = layers.FEATURE_PARAMS(n=prod(normalized), b=int(bias)).number
             fixed: tuple[tuple[str, object], ...] = (("normalized_shape", normalized),)
             fixed = fixed if rms else (*fixed, ("bias", bias))
             cost = 2 * place + (0 if bias or rms else ranking.NO_BIAS)
             yield Family((*fixed, ("over", "channels")) if channels else fixed, count, cost=cost)
-        if problem.tier.rest:
+        if affine is False or (problem.tier.rest and affine is None):
             yield Family((("normalized_shape", normalized), ("elementwise_affine", False)), 0, cost=2 * place + 50)
 
 

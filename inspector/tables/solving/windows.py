@@ -7,7 +7,7 @@ from __future__ import annotations
 from math import gcd
 from typing import TYPE_CHECKING, Final
 
-from inspector import layers
+from inspector import geometry, layers
 from inspector.tables.solving import ranking
 from inspector.tables.solving.axis import Axis, Mode, Wanted, axis
 from inspector.tables.solving.families import Family
@@ -96,6 +96,30 @@ def size_formula(mode: Mode, size: int, window: dict[str, int], *, ceil_mode: bo
     return layers.WINDOW_SIZE(I=size, K=K, P=P, S=S)
 
 
+def exact_size(kind: str, asked: Asked, before: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The sizes that a window leaves whose every hyperparameter is asked for; None where one is open.
+
+    Raises:
+        Unsolvable: nothing is left of an axis.
+    """
+    found: list[int] = []
+    for number, size in enumerate(before):
+        wanted = wanted_of(asked, number)
+        K, S, P = wanted.kernel, wanted.stride, wanted.padding
+        d = 1 if wanted.dilation is None and kind in ("avg_pool", "lp_pool") else wanted.dilation
+        if K is None or S is None or P is None or d is None:
+            return None
+        if kind == "conv_transpose":
+            found.append(geometry.transposed_output_size(size, K, S, 2 * P, wanted.output_padding or 0, d))
+        elif asked.ceil_mode:
+            found.append(geometry.ceil_output_size(size, K, S, P, d))
+        else:
+            found.append(geometry.output_size(size, K, S, 2 * P, d))
+    if min(found, default=1) < 1:
+        raise Unsolvable(f"{shown(before)} → {shown(tuple(found))}", "the kernel is larger than what comes in")
+    return tuple(found)
+
+
 def _same_rank(problem: Problem) -> None:
     stated = problem.row.stated.get("dims")
     ranks = len(problem.input) - 1, len(problem.output) - 1
@@ -120,6 +144,8 @@ def _channels(problem: Problem, C_in: int, C_out: int) -> None:
 def _seen_by_a_kernel(problem: Problem, C_in: int) -> int:
     """The groups that stated input channels mean where they are a part of all, "kernels of 5×5×48" of 96; else 0."""
     stated = problem.row.stated.get("in_channels")
+    if problem.asked.groups is not None:
+        return 0
     return C_in // stated if isinstance(stated, int) and 0 < stated < C_in and C_in % stated == 0 else 0
 
 
