@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from inspector.cli.batch_size import batch_size
 from inspector.cli.bench import bench
 from inspector.cli.compare import compare
 from inspector.cli.device import device
+from inspector.cli.experiment import experiment
 from inspector.cli.formulas import formulas
 from inspector.cli.memory import memory
 from inspector.cli.summary import summary
@@ -25,6 +27,8 @@ inspector compare old.py:Net new.py:Net --input 1,3,64,64
 inspector formulas conv2d
 inspector table lenet.md --input 1,32,32 --stride 1 --padding 0 --verify
 inspector toeplitz --kernel "-1 0 1" --input "1 2 3 4"
+inspector experiment outliers --quick
+inspector batch-size my_net.py:Net --input 3,32,32 --data data.npz
 inspector bench my_net.py:Net --input 8,3,64,64 --device cpu
 inspector device
 
@@ -47,3 +51,5 @@ main.add_command(compare)
 main.add_command(formulas)
 main.add_command(toeplitz)
 main.add_command(table)
+main.add_command(experiment)
+main.add_command(batch_size)

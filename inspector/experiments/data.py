@@ -96,18 +96,24 @@ def gaussian(*shape: int, seed: int = 0, mean: float = 0.0, sd: float = 1.0) -> 
     return mean + sd * torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def export(path: str | Path) -> int:
-    """Write the images that :func:`images` gives without data of one's own to an ``.npz``, for a machine without them.
+def write(path: str | Path, data: str | Path | None = None) -> int:
+    """Write what :func:`images` gives to an ``.npz``, for a machine that has neither package nor network.
+
+    Args:
+        path: the file.
+        data: as :func:`images` takes it.
 
     Returns:
         How many.
 
     Raises:
-        InspectionError: neither package is installed, or the file cannot be written.
+        InspectionError: there are no images, or the file cannot be written.
     """
-    x, y = _carried()
+    if Path(path).suffix != ".npz":
+        raise InspectionError(f"--export {path}: give a name that ends in .npz, for --data to know it again")
+    x, y = images(data)
     try:
-        with Path(path).open("wb") as file:  # NumPy would add .npz to a name without it
+        with Path(path).open("wb") as file:
             np.savez_compressed(file, images=(x[:, 0] * 255).round().to(torch.uint8).numpy(), labels=y.numpy())
     except OSError as error:
         raise InspectionError(f"--export {path}: {error.strerror}") from error

@@ -37,7 +37,7 @@ def document(result: Result) -> dict[str, Any]:
     """Everything, of JSON's types; None stands for a number that is not finite."""
     found = dataclasses.asdict(result)
     claims = [{**judged.pop("claim"), **judged} for judged in found.pop("claims")]
-    whole: dict[str, Any] = _finite(
+    whole: dict[str, Any] = finite(
         {
             "schema_version": SCHEMA_VERSION,
             "verdict": result.verdict,
@@ -130,9 +130,10 @@ def _conditions(result: Result) -> tuple[str, ...]:
     )
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """A document with None in place of every number that is not finite."""
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: finite(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(each) for each in value]
+        return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

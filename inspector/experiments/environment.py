@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from inspector.bench.exhaustion import out_of_memory
 from inspector.errors import InspectionError
 
 if TYPE_CHECKING:
@@ -76,14 +77,6 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on whichever device."""
-    told = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in told)
-    )
 
 
 def halving(call: Callable[[int], _T], size: int, least: int = 1) -> tuple[_T, int, list[str]]:

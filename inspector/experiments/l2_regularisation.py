@@ -38,8 +38,8 @@ class L2Regularisation(Experiment):
     about = (
         "With a penalty λ‖w‖², a least-squares fit keeps of each singular direction the share d²/(d² + λ): directions "
         "that the data determine weakly shrink most. PyTorch's weight_decay w stands for λ = n·w/2 under a mean "
-        "squared error. Under Adam the penalty in the loss (Adam) still ends at that solution, while decay outside of it "
-        "(AdamW) shrinks every weight at the same rate. A LeNet's weights are the smaller the larger λ is."
+        "squared error. Under Adam the penalty in the loss (Adam) still ends at that solution, while decay outside "
+        "of it (AdamW) shrinks every weight at the same rate. A LeNet's weights are the smaller the larger λ is."
     )
     faults: ClassVar = {
         "half-lambda": "λ is taken for n·w, as if the loss were half of the mean squared error",

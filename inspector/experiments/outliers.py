@@ -40,8 +40,8 @@ class Outliers(Experiment):
     title = "L1 against L2 under outliers"
     about = (
         "A squared error weighs a point by its distance, so that one far point outweighs many near ones: the mean "
-        "breaks down at the first, the median at half of all. The median pays with π/2 times the mean's variance where there "
-        "are no outliers; from a share of 0.1006 of numbers three times as wide on, it varies less. Regression lines "
+        "breaks down at the first, the median at half of all. The median pays with π/2 times the mean's variance where "
+        "there are no outliers; from a share of 0.1006 of numbers three times as wide on, it varies less. Regression lines "
         "by least squares, by absolute error and by Huber's loss show the same."
     )
     faults: ClassVar = {
@@ -162,7 +162,12 @@ def _worked_claims() -> list[Claim]:
             f"2·{OUTLIER:g}/(2·{REGULAR} + 2·{OUTLIER:g})",
         ),
         ("mean-breakdown", f"share of {_COUNT} numbers that carries off their mean", 1 / _COUNT, f"1/{_COUNT}"),
-        ("median-breakdown", "and their median", middle / _COUNT, f"⌈n/2⌉/n = {middle}/{_COUNT}"),
+        (
+            "median-breakdown",
+            f"share of {_COUNT} numbers that carries off their median",
+            middle / _COUNT,
+            f"⌈n/2⌉/n = {middle}/{_COUNT}",
+        ),
     )
     return [
         Claim(name, f"{statement} (tolerance: rounding)", Predicted.exactly(value, formula), tolerance=1e-9)

@@ -96,6 +96,8 @@ def folder(out: Path, name: str, config: Config) -> Path:
 def _check(asked: Experiment, config: Config) -> None:
     if config.fault is not None and config.fault not in asked.faults:
         raise InspectionError(f"{asked.name} has no planted fault {config.fault!r}; it has {', '.join(asked.faults)}")
+    if config.data is not None and not Path(config.data).exists():
+        raise InspectionError(f"--data {config.data}: no such file or folder")
     if config.fault is not None and config.control:
         raise InspectionError("a control compares the same thing twice, so that nothing can be faulty: leave one out")
 
