@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from inspector.bench.measuring import time_calls
 from inspector.errors import InspectionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from inspector.bench.clocks import Clock
     from inspector.bench.records import Interval, Timing
@@ -81,7 +83,8 @@ def sweep(
 
     Args:
         make: batch size → a call, whose data it holds.
-        sizes: in ascending order; without an end, such as :func:`doubling`, they go as far as memory and time allow.
+        sizes: in ascending order. Of a list all are measured for which memory suffices; of an iterator, which need
+            not end (:func:`doubling`), as many as the time allows too.
         clock: of the device; where none is given, the usual one.
         device: ``cpu`` or ``cuda``.
         samples: for each size.
@@ -94,7 +97,7 @@ def sweep(
     >>> list(found.timings), found.flat()
     ([1, 64], (1, 64))
     """
-    calls, limit = _fitting(make, sizes, device, seconds)
+    calls, limit = _fitting(make, sizes, device, seconds if isinstance(sizes, Iterator) else math.inf)
     while True:
         try:
             timings = time_calls(
@@ -137,14 +140,13 @@ def _fitting(
         if size <= before:
             raise InspectionError(f"batch sizes must be at least 1 and ascend, got {size} after {before}")
         before = size
-        start = time.perf_counter()
-        call = _called(make, size, device)
+        call, once = _called(make, size, device)
         if call is None:
             _release(device)
             if not calls:
                 raise InspectionError(f"memory does not suffice for batch size {size}; begin with a smaller one")
             return calls, f"memory suffices for {max(calls)}, not for {size}"
-        spent += time.perf_counter() - start
+        spent += once
         if calls and _FEWEST * spent > seconds:
             return calls, f"batch size {size} takes more than the time of {seconds:g} s allows"
         calls[size] = call
@@ -153,18 +155,23 @@ def _fitting(
     return calls, ""
 
 
-def _called(make: Callable[[int], Callable[[], object]], size: int, device: str) -> Callable[[], object] | None:
-    """What is timed, after its first call; None where memory does not suffice."""
+def _called(
+    make: Callable[[int], Callable[[], object]], size: int, device: str
+) -> tuple[Callable[[], object] | None, float]:
+    """What is timed, and seconds of its second call; None where memory does not suffice."""
+    wait: Callable[[], object] = torch.cuda.synchronize if device == "cuda" else lambda: None
     try:
         call = make(size)
+        call()  # loads what is needed once
+        wait()
+        start = time.perf_counter()
         call()
-        if device == "cuda":
-            torch.cuda.synchronize()
+        wait()
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
-        return None
-    return call
+        return None, 0.0
+    return call, time.perf_counter() - start
 
 
 def _release(device: str) -> None:

@@ -17,7 +17,18 @@ from __future__ import annotations
 
 import math
 
+from inspector.bench.knee import flat_until, update_time
 from inspector.errors import InspectionError
+
+__all__ = [
+    "CRITICAL_FACTOR",
+    "cost_of_missing",
+    "flat_until",
+    "optimal_batch",
+    "steps_to_target",
+    "time_to_target",
+    "update_time",
+]
 
 #: How far the simple noise scale may lie from the critical batch size: McCandlish et al. 2018, section 3, find
 #: agreement "to within an order of magnitude"; B_opt moves with the root of it.
@@ -38,15 +49,6 @@ def steps_to_target(batch: float, critical: float, fewest: float = 1.0) -> float
     if not 0 <= critical < math.inf:
         raise InspectionError(f"the critical batch size must be finite and at least 0, got {critical}")
     return fewest * (1 + critical / batch)
-
-
-def update_time(batch: float, fixed: float, slope: float, gamma: float = 1.0) -> float:
-    """T(B) = (t₀^γ + (βB)^γ)^(1/γ), in the unit of ``fixed`` = t₀ and ``slope`` = β.
-
-    >>> update_time(10, fixed=3, slope=0.2), update_time(20, fixed=3, slope=0.2, gamma=2)
-    (5.0, 5.0)
-    """
-    return float((fixed**gamma + (slope * batch) ** gamma) ** (1 / gamma))
 
 
 def time_to_target(batch: float, fixed: float, slope: float, critical: float, gamma: float = 1.0) -> float:
@@ -95,15 +97,3 @@ def cost_of_missing(factor: float) -> float:
     if not factor > 0:
         raise InspectionError(f"a factor must be above 0, got {factor}")
     return (2 + factor + 1 / factor) / 4
-
-
-def flat_until(knee: float, gamma: float = 1.0, allowed: float = 1.25) -> float:
-    """The largest B with T(B) ≤ ``allowed``·T(1): from B^γ = (a^γ − 1)·B*^γ + a^γ.
-
-    >>> flat_until(100), flat_until(0.0)
-    (26.25, 1.25)
-    """
-    if not (knee >= 0 and allowed >= 1):
-        raise InspectionError(f"the knee must be at least 0 and the allowance at least 1, got {knee} and {allowed}")
-    raised = allowed**gamma
-    return float(((raised - 1) * knee**gamma + raised) ** (1 / gamma))

@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from inspector.bench.exhaustion import out_of_memory
 from inspector.errors import InspectionError
 from inspector.experiments import documents, figures
-from inspector.experiments.environment import described, out_of_memory, rank, seed_of, seeded, usable, world_size
+from inspector.experiments.environment import described, rank, seed_of, seeded, usable, world_size
 from inspector.experiments.judge import judge
 from inspector.experiments.records import Config, Result
 from inspector.experiments.registry import EXPERIMENTS, experiment
