@@ -7,7 +7,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from inspector.experiments.judge import ALPHA
+from inspector.experiments.judge import ALPHA, LEVEL, SERIES
 from inspector.experiments.records import CONFIDENCE, Claim, Predicted
 from inspector.report.columns import wrapped
 from inspector.report.markdown import escape
@@ -42,7 +42,7 @@ def document(result: Result) -> dict[str, Any]:
             "schema_version": SCHEMA_VERSION,
             "verdict": result.verdict,
             "confidence": CONFIDENCE,
-            "family_level": ALPHA,
+            "family_level": LEVEL,
             "claims": claims,
             **found,
         }
@@ -123,8 +123,8 @@ def _conditions(result: Result) -> tuple[str, ...]:
     options += [f"planted fault {result.config.fault}"] if result.config.fault else []
     options += [f"data {result.config.data}"] if result.config.data else []
     return (
-        f"Intervals of {100 * CONFIDENCE:g} %; a run in which every claim is true fails with a probability of at most "
-        f"{100 * ALPHA:g} % (Holm–Bonferroni).",
+        f"Intervals of {100 * CONFIDENCE:g} %; where every claim is true, a run fails with a probability of at most "
+        f"{100 * LEVEL:g} %, any of {SERIES} with {100 * ALPHA:g} % (Holm–Bonferroni).",
         f"Predicted {result.predicted_at}, measured until {result.finished_at}; {', '.join(options)}.",
         f"{', '.join(f'{name} {value}' for name, value in result.environment.items())}.",
     )
