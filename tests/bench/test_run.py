@@ -1,0 +1,182 @@
+"""``inspector.bench``: what a benchmark says, and that the model stays as it was."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import inspector
+from inspector.bench.baseline import compare_records, counterpart, read_records, write_records
+from inspector.bench.measuring import summarize
+from inspector.bench.records import Ceilings, Record
+from inspector.bench.run import Benchmark, roof
+from inspector.errors import InspectionError
+from inspector.references.running import full_precision
+from models.lenet import LeNet5
+from tests.bench.devices import CEILINGS
+
+INPUT = (2, 1, 32, 32)
+
+
+@pytest.fixture(scope="module")
+def limits() -> Ceilings:
+    return CEILINGS
+
+
+@pytest.fixture(scope="module")
+def found(limits: Ceilings) -> Benchmark:
+    return inspector.bench(LeNet5(), INPUT, samples=6, seconds=0.2, ceilings=limits)
+
+
+def test_what_a_benchmark_holds(found: Benchmark) -> None:
+    assert found.interval[0] <= found.p50 <= found.interval[1]
+    assert found.efficiency == pytest.approx(found.floor / found.p50)
+    assert {row.path for row in found.rows} == {f"features.{n}" for n in range(8)} | {
+        f"classifier.{n}" for n in range(5)
+    }
+    assert [row.lost for row in found.rows] == sorted((row.lost for row in found.rows), reverse=True)
+    assert sum(row.macs for row in found.rows) == inspector.predict(LeNet5(), INPUT).total_macs
+    assert all(row.lost == row.measured - row.floor for row in found.rows)
+    assert sum(row.floor for row in found.rows) == pytest.approx(found.floor)
+    assert found.record.memory["predicted"] == inspector.memory(LeNet5(), INPUT).inference
+    assert "features.0 (Conv2d)" in str(found)
+
+
+def test_the_model_stays_as_it_was_also_where_forward_raises(limits: Ceilings) -> None:
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2)).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    inspector.bench(model, (4, 3), backward=True, dtype="float64", samples=6, seconds=0.1, ceilings=limits)
+    with pytest.raises(InspectionError):
+        inspector.bench(model, (4, 5), samples=6, seconds=0.1, ceilings=limits)
+    assert model.training
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in before.items())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_a_training_step_has_a_higher_floor(found: Benchmark, limits: Ceilings) -> None:
+    step = inspector.bench(LeNet5(), INPUT, backward=True, layers=False, samples=6, seconds=0.1, ceilings=limits)
+    assert step.floor > found.floor
+    assert step.record.backward
+    assert step.rows == ()
+
+
+@pytest.mark.parametrize("mode", ["channels_last", "autocast"])
+def test_other_modes(mode: str, limits: Ceilings) -> None:
+    one = inspector.bench(LeNet5(), INPUT, mode=mode, samples=6, seconds=0.1, ceilings=limits)
+    assert one.record.mode == mode
+    assert len(one.rows) == 13
+
+
+@pytest.mark.slow
+def test_compiled(limits: Ceilings) -> None:
+    try:
+        one = inspector.bench(nn.Linear(3, 3), (2, 3), mode="compile", samples=6, seconds=0.1, ceilings=limits)
+    except Exception as error:
+        pytest.skip(f"no compiler here: {type(error).__name__}")
+    assert one.rows == ()
+    assert one.p50 > 0
+
+
+def test_a_fused_path_enters_no_submodule(limits: Ceilings) -> None:
+    """In inference ``TransformerEncoderLayer`` calls one kernel: its row holds the floors of all that it replaces."""
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval()
+    one = inspector.bench(layer, (2, 4, 8), samples=6, seconds=0.1, ceilings=limits)
+    assert sum(row.macs for row in one.rows) == inspector.predict(layer, (2, 4, 8)).total_macs
+    assert sum(row.floor for row in one.rows) == pytest.approx(one.floor)
+
+
+class Wanders(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.turns = nn.Linear(3, 3), 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.turns += 1
+        for _ in range(1 + self.turns % 2):
+            x = self.layer(x)
+        return x
+
+
+def test_a_forward_that_differs_each_time_is_timed_as_a_whole_alone(limits: Ceilings) -> None:
+    with pytest.raises(InspectionError, match="same modules"):
+        inspector.bench(Wanders(), (2, 3), samples=6, seconds=0.1, ceilings=limits)
+    assert inspector.bench(Wanders(), (2, 3), layers=False, samples=6, seconds=0.1, ceilings=limits).p50 > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"mode": "fast"}, "there are eager"),
+        ({"mode": "graph"}, "CUDA graphs"),
+        ({"device": "meta"}, "cpu and cuda"),
+        ({"device": "gpu"}, "cannot be used"),
+        ({"dtype": "float33"}, "float33"),
+        ({"input_size": ("N", 1, 32, 32)}, "N"),
+    ],
+)
+def test_bad_questions(options: dict, told: str, limits: Ceilings) -> None:
+    with pytest.raises(InspectionError, match=told):
+        inspector.bench(LeNet5(), **{"input_size": INPUT, "samples": 6, "ceilings": limits, **options})
+
+
+def test_too_little_memory_is_said(limits: Ceilings) -> None:
+    class Greedy(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            if not x.is_meta and type(x) is Tensor and self.real:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+            return x.relu()
+
+    model = Greedy()
+    model.real = False
+    predicted = inspector.predict(model, (2, 3))
+    assert predicted.rows
+    model.real = True
+    with pytest.raises(InspectionError, match="memory"):
+        inspector.bench(model, (2, 3), samples=6, ceilings=limits)
+
+
+def test_a_gpu_may_multiply_in_tf32_where_it_is_allowed() -> None:
+    gpu = Ceilings("cuda", "X", "1", "today", ((100, 1.0),), {"float32": 1.0, "tf32": 8.0}, 1e-6, cache=50)
+    with full_precision():
+        assert roof(gpu).peaks["float32"] == 1.0
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
+        assert roof(gpu).peaks["float32"] == 8.0
+    assert roof(gpu).queued
+    assert roof(gpu).transforms
+    assert roof(gpu).cache == 50
+
+
+def slower(record: Record, factor: float) -> Record:
+    samples = [factor * (1 + step / 1000) for step in range(20)]
+    return dataclasses.replace(record, timing=summarize(samples, samples))
+
+
+def test_a_baseline_is_held_by_intervals_and_of_one_machine(found: Benchmark, tmp_path) -> None:
+    base = slower(found.record, 1.0)
+    write_records(tmp_path / "b.json", [base])
+    (kept,) = read_records(tmp_path / "b.json")
+    assert kept == base
+    assert compare_records(kept, slower(base, 1.2)).decision == "slower"
+    assert compare_records(kept, base).decision != "slower"
+    elsewhere = dataclasses.replace(base, environment={**base.environment, "name": "another"})
+    with pytest.raises(InspectionError, match="different machines: name"):
+        compare_records(kept, elsewhere)
+    assert compare_records(kept, elsewhere, across=True).ratio == pytest.approx(1.0)
+    with pytest.raises(InspectionError, match="different questions: mode"):
+        compare_records(kept, dataclasses.replace(base, mode="graph"))
+    assert counterpart(base, [dataclasses.replace(base, mode="graph"), base]) is base
+    with pytest.raises(InspectionError, match="no record of LeNet5, graph"):
+        counterpart(dataclasses.replace(base, mode="graph"), [base])
+
+
+@pytest.mark.cuda
+def test_on_a_gpu() -> None:
+    one = inspector.bench(LeNet5(), (64, 1, 32, 32), device="cuda", mode="graph", samples=10, seconds=1)
+    eager = inspector.bench(LeNet5(), (64, 1, 32, 32), device="cuda", samples=10, seconds=1)
+    assert one.p50 < eager.p50
+    assert eager.record.memory["peak"] > 0
+    assert all(row.lost >= 0 for row in eager.rows)
