@@ -50,7 +50,7 @@ class BceVsMse(Experiment):
         "vanishing": "the cross-entropy is differentiated with the factor p(1 − p) of the squared error",
         "naive-logarithm": "the cross-entropy is computed as the logarithm of a rounded probability",
         "unsaturated": "the training starts at a logit of 0, where nothing is saturated",
-        "miscalibrated": "labels are drawn with a tenth of them flipped",
+        "miscalibrated": "labels are drawn with a quarter of them flipped",
     }
 
     def predict(self, config: Config) -> Sequence[Claim]:
@@ -77,7 +77,7 @@ class BceVsMse(Experiment):
                 "mse": _flow(_loss("mse", config.fault), config.device),
             }
         if "group" in cell.arguments:
-            flipped = 0.1 if config.fault == "miscalibrated" else 0.0
+            flipped = 0.25 if config.fault == "miscalibrated" else 0.0
             second = "bce" if config.control else "mse"
             seed = seed_of(config.seed, cell.key)
             return logistic.variances(seed, ("bce", second), flipped, config.device, fresh=config.control)

@@ -6,7 +6,7 @@
 2. **Fail.** A claim allows a band of values: the prediction's own uncertainty, widened by the tolerance it states.
    The null hypothesis is that the true value lies in the band. Its p-value is that of the distance from the estimate to
    the band's nearer end, in standard errors, two-sided for ``equal`` and one-sided else. The p-values of one experiment
-   are corrected by Holm–Bonferroni, so that one with nothing wrong fails with a probability of at most :data:`ALPHA`.
+   are corrected by Holm–Bonferroni, so that one with nothing wrong fails with a probability of at most :data:`LEVEL`.
    A correction of the *passes* is not needed: an experiment passes only if all of its claims do.
 3. **Inconclusive.** What did not fail passes only if it could have: an ``equal`` claim where half of the interval is at
    most ``Claim.decides``; ``at most`` and ``at least`` where the whole interval lies on the right side.
@@ -28,8 +28,12 @@ if TYPE_CHECKING:
 
     from inspector.experiments.records import Claim
 
-#: Probability, at most, that an experiment fails in which every claim is true.
+#: Experiments that are run together: ``inspector experiment all``.
+SERIES = 10
+#: Probability, at most, that any of them fails where every claim is true.
 ALPHA = 0.01
+#: The same of a single one.
+LEVEL = ALPHA / SERIES
 #: Replications without which an interval is no evidence: with two, 95 % reach 12.7 standard errors.
 FEWEST = 3
 
@@ -125,8 +129,8 @@ def _judged(claim: Claim, measured: Measured | None, p: float | None, corrected:
     if measured is None or p is None or corrected is None:
         return Judged(claim, measured, "inconclusive", why)
     low, high = claim.band
-    if corrected <= ALPHA:
-        how = "" if measured.exact else f" (p = {corrected:.2g} after correction, level {ALPHA:g})"
+    if corrected <= LEVEL:
+        how = "" if measured.exact else f" (p = {corrected:.2g} after correction, level {LEVEL:g})"
         return Judged(claim, measured, "fail", f"outside of what the claim allows{how}", p)
     if measured.exact:
         return Judged(claim, measured, "pass", "inside of what the claim allows", p)

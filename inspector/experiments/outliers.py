@@ -40,9 +40,9 @@ class Outliers(Experiment):
     title = "L1 against L2 under outliers"
     about = (
         "A squared error weighs a point by its distance, so that one far point outweighs many near ones: the mean "
-        "breaks down at the first, the median at half of all. The median pays with π/2 times the mean's variance where "
-        "there are no outliers; from a share of 0.1006 of numbers three times as wide on, it varies less. Regression lines "
-        "by least squares, by absolute error and by Huber's loss show the same."
+        "breaks down at the first, the median at half of all. The median pays with π/2 times the mean's variance "
+        "where there are no outliers; from a share of 0.1006 of numbers three times as wide on, it varies less. "
+        "Regression lines by least squares, by absolute error and by Huber's loss show the same."
     )
     faults: ClassVar = {
         "mean-for-median": "the mean stands where the median is claimed",

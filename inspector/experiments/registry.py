@@ -17,6 +17,8 @@ EXPERIMENTS: dict[str, str] = {
     "bce-vs-mse": "inspector.experiments.bce_vs_mse:BceVsMse",
     "l2-regularisation": "inspector.experiments.l2_regularisation:L2Regularisation",
     "outliers": "inspector.experiments.outliers:Outliers",
+    "batch-statistics": "inspector.experiments.batch_statistics:BatchStatistics",
+    "sync-batchnorm": "inspector.experiments.sync_batchnorm:SyncBatchnorm",
     "update-time": "inspector.experiments.update_time:UpdateTime",
     "best-batch-size": "inspector.experiments.best_batch_size:BestBatchSize",
 }
