@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from inspector.bench.intervals import LEVEL, apart, paired
+from inspector.bench.intervals import DECIDES, apart, paired
 
 if TYPE_CHECKING:
     from inspector.bench.records import Interval, Timing
@@ -24,7 +24,7 @@ class Comparison:
 
     Attributes:
         ratio: time now over time before.
-        interval: of the ratio, at 95 %.
+        interval: of the ratio, at 98 %.
         decision: ``slower`` or ``faster`` where the interval lies on one side of 1; ``cannot be told`` where the
             samples are too few for an interval, or where a timing of one of two runs differs from itself.
         finds: the smallest slowdown found in 95 % of runs such as this one (0.03 is 3 %), as far as the logarithm of
@@ -55,10 +55,10 @@ def compare(before: Timing, now: Timing, *, in_turn: bool = False) -> Comparison
     (1.2, 'slower')
     """
     if in_turn:
-        ratio, (low, high) = paired(before.samples, now.samples)
+        ratio, (low, high) = paired(before.samples, now.samples, DECIDES)
         reasons = []
     else:
-        ratio, (low, high) = now.p50 / before.p50, apart(before.samples, now.samples)
+        ratio, (low, high) = now.p50 / before.p50, apart(before.samples, now.samples, DECIDES)
         reasons = [timing.reason for timing in (before, now) if timing.noisy]
     if not math.isfinite(high):
         reasons = [f"{len(now.samples)} samples are too few for an interval"]
@@ -74,4 +74,4 @@ def _finds(low: float, high: float) -> float:
         return math.inf
     normal = NormalDist()
     half = math.log(high / low) / 2
-    return math.expm1(half * (1 + normal.inv_cdf(_POWER) / normal.inv_cdf((1 + LEVEL) / 2)))
+    return math.expm1(half * (1 + normal.inv_cdf(_POWER) / normal.inv_cdf((1 + DECIDES) / 2)))

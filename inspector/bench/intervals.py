@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     Numbers: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 LEVEL = 0.95
+#: Level at which two timings are held to differ. Of 200 runs that differ in nothing, 2 % give a false alarm on
+#: average, and more than 5 % in fewer than one case out of 300.
+DECIDES = 0.98
 _RESAMPLES = 1000
 
 

@@ -106,7 +106,7 @@ def _gpu(seen: Seen) -> None:
         seen.remarks.append(f"the GPU lowered its clock: {', '.join(found)}")
     others = {line.strip() for line in _asked("--query-compute-apps=pid")} - {str(os.getpid()), ""}
     if others:
-        seen.remarks.append(f"{len(others)} other processes compute on the GPU")
+        seen.remarks.append(f"{len(others)} other process{'es' * (len(others) > 1)} on the GPU")
 
 
 def _asked(query: str) -> list[str]:
