@@ -11,7 +11,7 @@ from inspector.errors import InspectionError
 from inspector.experiments.advice_measures import batch_norm_need, memory_limit, noise_scale, trained, update_times
 from inspector.experiments.environment import described, seeded, usable
 from inspector.experiments.layer_needs import TOLERANCE, batch_norms, layer_needs
-from inspector.experiments.optimal_batch import CRITICAL_FACTOR, flat_until, optimal_batch
+from inspector.experiments.optimal_batch import CRITICAL_FACTOR, optimal_batch
 from inspector.experiments.recommendation import Advice, Finding, recommend
 from inspector.experiments.remedies import remedies
 from inspector.experiments.training import batch_explained
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from inspector.bench.knee import Law
     from inspector.experiments.recommendation import LayerNeed
 
 #: Samples at most on which layers are looked at and remedies tried.
@@ -101,17 +102,11 @@ def advise(
             findings.append(Finding("gradient noise scale", None, None, None, "needs real samples: give --data"))
         noise = findings[-2 if layers else -1]
         progress("times of updates")
-        knee, limit, sizes = update_times(deep_copy(work), loss, x, y, place, most)
-        findings.append(knee)
-        if knee.value is not None:
-            value, low, high = (flat_until(each) for each in (knee.value, *_ends(knee)))
-            how = "T(B) ≤ 1.25·T(1), from the knee: 1.25 + 0.25·B*"
-            findings.append(Finding("an update is flat until", value, low, high, how))
+        law, knee, flat, ended = update_times(deep_copy(work), loss, x, y, place, most)
         progress("memory")
-        memory = memory_limit(work, x, place, limit, max(sizes))
-        findings.append(memory)
-        best = _best(knee, noise)
-        findings.append(best)
+        memory = ended or memory_limit(work, x, place)
+        best = _best(law, knee, noise)
+        findings += [knee, flat, memory, best]
         progress("remedies")
         count = min(_TRIED, len(x)) // 2 * 2
         tried = remedies(later, loss, x[:count].to(place), y[:count].to(place)) if count >= 4 else ()
@@ -130,7 +125,7 @@ def advise(
                 has_batch_norm=bool(batch_norms(work)),
                 limit=None if memory.value is None else int(memory.value),
                 samples=len(x) if samples.real else None,
-                flat=None if knee.value is None else flat_until(knee.value),
+                flat=flat.value,
                 noise=noise.value,
             ),
             notes=tuple(notes),
@@ -143,19 +138,23 @@ def _largest(needed: list[int | None]) -> int | None:
     return None if len(known) < len(needed) else max(known, default=2)
 
 
-def _best(knee: Finding, noise: Finding) -> Finding:
+def _best(law: Law | None, knee: Finding, noise: Finding) -> Finding:
     name = "best batch for time"
     missing = [each.name for each in (knee, noise) if each.value is None]
-    if missing or knee.value is None or noise.value is None:
+    if law is None or knee.value is None or noise.value is None:
         return Finding(name, None, None, None, f"needs {' and '.join(missing)}")
-    low, high = (optimal_batch(b, c) for b, c in zip(_ends(knee), _ends(noise), strict=True))
-    slack = CRITICAL_FACTOR**0.5
+    low, high = (optimal_batch(b, c, law.gamma) for b, c in zip(_ends(knee), _ends(noise), strict=True))
+    power = 1 / (1 + law.gamma)
+    slack = CRITICAL_FACTOR**power
+    formula = f"√({knee.value:.3g}·{noise.value:.3g})"
+    if law.gamma != 1:
+        formula = f"({knee.value:.3g}^γ·{noise.value:.3g})^(1/(1 + γ)), γ = {law.gamma:.3g}"
     return Finding(
         name,
-        optimal_batch(knee.value, noise.value),
+        optimal_batch(knee.value, noise.value, law.gamma),
         low / slack,
         high * slack,
-        f"√({knee.value:.3g}·{noise.value:.3g}); the interval holds that the noise scale is the critical batch size to "
+        f"{formula}; the interval holds that the noise scale is the critical batch size to "
         "within an order of magnitude alone (McCandlish et al. 2018)",
     )
 
@@ -185,7 +184,7 @@ def _check(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor
     if not (isinstance(value, torch.Tensor) and value.dim() == 0 and value.requires_grad):
         raise InspectionError(f"{name} must give one number that depends on a parameter, got {_described(value)}")
     if not bool(torch.isfinite(value)):
-        raise InspectionError(f"{name} is {float(value)} before any update: look at the data and the model's output")
+        raise InspectionError(f"{name} is {value.item()} before any update: look at the data and the model's output")
 
 
 def _described(value: object) -> str:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from inspector.bench.knee import knee_of
+from inspector.bench.sweep import doubling, sweep
 from inspector.errors import InspectionError
 from inspector.experiments.batch_noise import gradients, noise
 from inspector.experiments.environment import halving, seed_of
 from inspector.experiments.recommendation import Finding
-from inspector.experiments.records import CONFIDENCE
-from inspector.experiments.student import quantile
 from inspector.experiments.training import Diverged, train
-from inspector.experiments.update_times import line, timed
 from inspector.memory import memory
 from inspector.structure import deep_copy
 
@@ -24,14 +23,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from inspector.bench.knee import Law
     from inspector.experiments.recommendation import LayerNeed
 
     Loss = Callable[[Tensor, Tensor], Tensor]
 
 #: Batches for one noise scale, and the most samples of each.
 _BATCHES, _BATCH = 32, 32
-#: No batch is timed that would take longer than this, in seconds, for one update.
-_LONGEST = 1.0
+_FLAT = "an update is flat until"
 
 
 def noise_scale(model: nn.Module, loss: Loss, x: Tensor, y: Tensor, name: str, seed: int) -> Finding:
@@ -82,9 +81,12 @@ def batch_norm_need(layers: Sequence[LayerNeed]) -> Finding:
 
 
 def update_times(
-    model: nn.Module, loss: Loss, x: Tensor, y: Tensor, place: torch.device, most: int
-) -> tuple[Finding, int | None, list[int]]:
-    """Knee, the largest batch that fitted where a larger did not, and the sizes that were timed."""
+    model: nn.Module, loss: Loss, x: Tensor, y: Tensor, place: torch.device, most: int, seconds: float = 20.0
+) -> tuple[Law | None, Finding, Finding, Finding | None]:
+    """The law of an update's time, its knee, the end of its flatness, and the memory's end where it was met.
+
+    The first size is 2: batch normalization may refuse single samples.
+    """
     optimizer = torch.optim.SGD([each for each in model.parameters() if each.requires_grad], 1e-9)
 
     def update(size: int) -> Callable[[], None]:
@@ -98,56 +100,45 @@ def update_times(
 
         return one
 
-    times: dict[int, float] = {}
+    sizes = (size for size in doubling(most) if size > 1)
+    found = sweep(update, sizes, device=place.type, samples=12, seconds=seconds)
+    first, last = min(found.timings), max(found.timings)
     limit = None
-    for size in (2**power for power in range(1, 1 + int(math.log2(max(2, most))))):
-        found, fitted, _ = halving(lambda tried: timed({tried: update(tried)}, place), size)
-        if fitted < size or not found:
-            limit = size // 2
-            break
-        times |= found
-        if 2 * times[size] > _LONGEST:
-            break
-    if len(times) < 3:
-        return (
-            Finding("knee", None, None, None, f"needs times at three batch sizes, got {len(times)}"),
-            limit,
-            [*times] or [1],
-        )
-    law = line(times)
-    logs = [math.log(max(line({b: t for b, t in times.items() if b != left}).knee, 1e-3)) for left in times]
-    mean = sum(logs) / len(logs)
-    error = math.sqrt((len(logs) - 1) / len(logs) * sum((each - mean) ** 2 for each in logs))
-    reach = math.exp(min(50.0, quantile(CONFIDENCE, len(logs) - 1) * error))
-    knee = max(law.knee, 1e-3)
+    if found.limit.startswith("memory"):
+        limit = Finding("memory limit", last, last, last, f"an update: {found.limit}")
+    if len(found.timings) < 3:
+        said = f"needs times at three batch sizes, got {len(found.timings)}: {found.limit or 'give a larger --most'}"
+        return None, Finding("knee", None, None, None, said), Finding(_FLAT, None, None, None, said), limit
+    law, (low, high) = knee_of(found.timings)
+    curve = "" if law.gamma == 1 else f", γ = {law.gamma:.3g}"
     said = (
-        f"T(B) = {1e3 * law.fixed:.3g} ms + {1e3 * law.slope:.3g} ms·B, forward, backward and update, at {len(times)} "
-        f"sizes from {min(times)} to {max(times)}"
+        f"t₀ = {1e3 * law.fixed:.3g} ms, β = {1e3 * law.slope:.3g} ms a sample{curve}: forward, backward and update at "
+        f"{len(found.timings)} sizes from {first} to {last}; {found.limit or 'all that were asked for'}"
     )
-    return Finding("knee", knee, knee / reach, knee * reach, said), limit, [*times]
+    noisy = [str(size) for size, timing in found.timings.items() if timing.noisy]
+    said += f"; noisy at {', '.join(noisy)}" if noisy else ""
+    below, above = found.flat()
+    flat = Finding(_FLAT, below, below, above, f"T(B) ≤ 1.25·T({first}) by intervals; surely more from its end on")
+    # A knee of 0 has no logarithm: below a thousandth of a sample there is none.
+    value, low, high = (max(each, 1e-3) for each in (law.knee, low, high))
+    return law, Finding("knee", value, low, high, said), flat, limit
 
 
-def memory_limit(model: nn.Module, x: Tensor, place: torch.device, seen: int | None, timed_until: int) -> Finding:
-    """The largest batch that fits: where memory ended, or where the predicted bytes of a training step reach what is "
-    "free.
-    """
+def memory_limit(model: nn.Module, x: Tensor, place: torch.device) -> Finding:
+    """The batch at which the predicted bytes of a training step reach what is free."""
     name = "memory limit"
-    if seen is not None:
-        return Finding(
-            name, seen, seen, seen, f"an update of {2 * seen} samples ran out of memory, one of {seen} did not"
-        )
     try:
         small, large = (memory(model, input_data=x[:n].to(place), device=place).training("Adam, AdamW") for n in (2, 4))
     except InspectionError as error:
-        return Finding(name, None, None, None, f"{timed_until} samples fit; more cannot be said: {error}")
+        return Finding(name, None, None, None, f"cannot be predicted: {error}")
     free = _free(place)
     if small is None or large is None or large <= small or free is None:
-        return Finding(name, None, None, None, f"{timed_until} samples fit; what is free on {place} is not known")
+        return Finding(name, None, None, None, f"what is free on {place} is not known")
     each = (large - small) / 2
     fixed = small - 2 * each
-    fits = max(timed_until, int((free - fixed) / each))
+    fits = max(0, int((free - fixed) / each))
     said = (
-        f"predicted for Adam: {fixed / 2**20:.1f} MiB + {each / 2**20:.3g} MiB a sample, "
+        f"predicted for Adam: {max(0.0, fixed) / 2**20:.3g} MiB + {each / 2**20:.3g} MiB a sample, "
         f"{free / 2**30:.1f} GiB are free"
     )
     return Finding(name, fits, fits, fits, said)

@@ -173,7 +173,7 @@ def _wish(best: float | None, flat: float | None, noise: float | None) -> tuple[
     if best is not None:
         away = 100 * (cost_of_missing(math.sqrt(2)) - 1)
         return best, [
-            f"√(knee × noise scale) = {best:.3g} reaches a loss soonest; the nearest power of two costs "
+            f"{best:.3g}, from knee and noise scale, reaches a loss soonest; the nearest power of two costs "
             f"{away:.0f} % at most"
         ]
     if noise is not None:

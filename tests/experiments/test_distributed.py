@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from inspector.errors import InspectionError
-from inspector.experiments import distributed
+from inspector.experiments import distributed, run
 from inspector.experiments.distributed import Cells, opened, visible_devices
 
 from .cells import dies, train, whereabouts
@@ -159,6 +159,32 @@ def test_dask_gives_the_serial_numbers_though_a_worker_is_killed(tmp_path: Path)
         os.kill(workers[0].pid, signal.SIGKILL)
         assert [future.result(timeout=60) for future in futures] == serial
         assert workers[0].poll() is not None
+
+
+@pytest.mark.slow
+def test_an_experiment_on_dask_is_the_serial_one_though_a_worker_is_killed(tmp_path: Path) -> None:
+    """Every cell is stored once, by the process that asked; a killed worker's are measured by the other."""
+    pytest.importorskip("distributed")
+    serial = run("outliers", quick=True)
+    with ExitStack() as stack:
+        address = stack.enter_context(_scheduler(tmp_path))
+        workers = [stack.enter_context(_running(*_worker(address))) for _ in range(2)]
+        executor = stack.enter_context(opened(scheduler=address))
+        assert isinstance(executor, Cells)
+        executor.inner._client.wait_for_workers(2, timeout=30)  # type: ignore[attr-defined]
+        told = []
+
+        def progress(done: int, of: int, key: str) -> None:
+            told.append(key)
+            if done == 1:
+                workers[0].kill()
+
+        found = run("outliers", quick=True, executor=executor, out=tmp_path / "runs", progress=progress)
+    assert found.values == serial.values
+    assert [each.measured for each in found.claims] == [each.measured for each in serial.claims]
+    files = sorted(path.stem for path in (tmp_path / "runs").rglob("cells/*.json"))
+    assert files == sorted(serial.values)
+    assert sorted(filter(None, told)) == files
 
 
 @pytest.mark.slow

@@ -1,0 +1,50 @@
+"""``update-time``: its claims from a line, and its verdicts."""
+
+from __future__ import annotations
+
+import pytest
+
+from inspector.bench.knee import Law
+from inspector.experiments import Config, faults, run
+from inspector.experiments.update_time import UpdateTime, _of_net
+
+
+def test_claims_follow_from_the_line() -> None:
+    growth, epoch = _of_net("small", Law(9.0, 1.0), 10)
+    assert growth.predicted.value == pytest.approx(19 / 10)  # (9 + 10)/(9 + 1)
+    assert epoch.predicted.value == pytest.approx(10)  # 1 + B*
+    assert epoch.relation == "at most"
+
+
+def test_what_is_gathered_is_what_is_claimed() -> None:
+    config = Config(quick=True)
+    line = {f"T{size}": 1e-3 * (9 + size) for size in (1, 2, 4, 8, 16)} | {"alpha": 9e-3, "beta": 1e-3}
+    values = {cell.key: line for cell in UpdateTime().cells(config)}
+    found = UpdateTime().gather(config, values)
+    assert found["small-growth"] == pytest.approx([2.5] * 4)  # 25/10
+    assert found["large-epoch"] == pytest.approx([16 / 2.5] * 4)
+    assert found["difference"] == pytest.approx([1] * 4)
+    small, large, cpu = UpdateTime().notes(config, values)
+    assert "knee B* = 9, flat (T(B) ≤ 1.25·T(1)) up to B = 3.5" in small
+    assert large.startswith("large net")
+    assert "CPU" in cpu
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [None, *faults("update-time")])
+def test_verdicts(fault: str | None) -> None:
+    found = run("update-time", quick=True, fault=fault)
+    # Beside other work its times may scatter too much to decide; they never refute what holds, nor confirm what does not.
+    assert found.verdict in (("pass", "inconclusive") if fault is None else ("fail",)), str(found)
+
+
+@pytest.mark.slow
+def test_the_control_does_not_fail() -> None:
+    assert run("update-time", quick=True, control=True).verdict != "fail"
+
+
+@pytest.mark.cuda
+@pytest.mark.slow
+def test_on_a_gpu_the_small_net_is_flat_and_the_large_one_is_not() -> None:
+    found = run("update-time", device="cuda", quick=True)
+    assert {found.claim(name).verdict for name in ("small-flat", "large-not-flat")} == {"pass"}
