@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -137,3 +138,54 @@ def test_solving_loads_no_torch() -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "= 61 706" in found.stdout
     assert found.stderr.strip() == "False"
+
+
+def test_a_folder_and_two_forms_are_said(table: Callable[..., Result], tmp_path: Path) -> None:
+    folder = table(str(tmp_path))
+    assert folder.exit_code == 2
+    assert "is a folder; give the file that holds the table" in folder.stderr
+    both = table(str(LENET), *ASKED, "--json", "--csv")
+    assert both.exit_code == 2
+    assert "--json and --csv are two forms of one answer" in both.stderr
+    beside = table(str(LENET), *ASKED, "--json", "--against", "models.lenet:LeNet5")
+    assert beside.exit_code == 2
+
+
+def test_csv_has_a_record_for_each_row(table: Callable[..., Result]) -> None:
+    done = table(str(LENET), *ASKED, "--csv")
+    records = list(csv.DictReader(done.stdout.splitlines()))
+    assert len(records) == 12
+    assert sum(int(record["parameters"]) for record in records) == 61706
+    assert "6 × (1 × 5² + 1) = 156" in records[0]["worked"]
+
+
+def test_a_paper_is_built_and_held_against_torchvision(table: Callable[..., Result], tmp_path: Path) -> None:
+    """The table prints a softmax, which torchvision's model leaves to its loss: the one row that breaks."""
+    paper = str(LENET.parent / "resnet.md")
+    told = ("--column", "18-layer", "--input", "3,224,224")
+    file = tmp_path / "resnet18.py"
+    done = table(paper, *told, "--param-total", "11689512", "--build", str(file))
+    assert done.exit_code == 0, done.stderr
+    assert "by convention: every block in brackets adds its input" in done.stdout
+    assert "+ self" not in file.read_text()
+    against = table(paper, *told, "--against", "torchvision.models:resnet18")
+    assert against.exit_code == 1
+    assert "- softmax" in against.stdout
+    assert "1 row breaks" in against.stdout
+
+
+def test_what_is_assumed_can_be_said(table: Callable[..., Result]) -> None:
+    paper = str(LENET.parent / "vit.md")
+    told = ("--column", "ViT-Base", "--input", "3,224,224")
+    done = table(paper, *told, "--assume", "classes=10", "--assume", "patch=16", "--json")
+    assert json.loads(done.stdout)["rows"][-1]["output_shape"] == [10]
+    wrong = table(paper, *told, "--assume", "colour=10")
+    assert wrong.exit_code == 2
+    assert "known are blocks, classes, growth" in wrong.stderr
+    assert table(paper, "--input", "3,224,224").exit_code == 2
+
+
+def test_an_unknown_layer_makes_the_total_a_least_one(table: Callable[..., Result]) -> None:
+    text = "| Layer | Output Shape |\n|---|---|\n| Linear-1 | [-1, 4] |\n| Bilinear-2 | [-1, 4] |\n"
+    done = table("-", "--input", "4", text=text)
+    assert "parameters: 20 ≥ 20" in done.stdout or "≥ 20" in done.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.printed_tables import CASES, PAGE, PRINTED, page
+from benchmarks.printed_tables import CASES, PAGE, PRINTED, Case, count, page
 from inspector.tables import Contradiction, read, solve
 
 
@@ -14,9 +14,21 @@ def test_the_page_is_what_its_command_writes() -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.reference], ids=lambda case: case.title)
-def test_what_torchvision_has_agrees(case) -> None:  # type: ignore[no-untyped-def]
-    solution = solve(read(PRINTED / case.file, column=case.column), case.size, **case.given)
-    assert solution.total_params == case.reference()
+def test_what_torchvision_has_agrees(case: Case) -> None:
+    assert case.solve().total_params == count(case.reference)
+
+
+def test_misprints_of_googlenet_are_found() -> None:
+    """Its counts of the first convolution and of seven modules are none of their layers'; those of 3a and 3b are."""
+    case = next(case for case in CASES if case.title == "GoogLeNet, 2014")
+    with pytest.raises(Contradiction, match=r"convolution: from 3×224×224 to 64×112×112 has no solution") as caught:
+        case.solve()
+    assert caught.value.changes[0].must_be == 64 * 3 * 7 * 7
+    text = (PRINTED / "googlenet.md").read_text().replace("| 2.7K |", "| 9.2K |")
+    with pytest.raises(Contradiction) as caught:
+        solve(read(text), case.size)
+    refused = [line.split("(")[1][:2] for line in str(caught.value).splitlines()]
+    assert refused == ["4a", "4b", "4c", "4d", "4e", "5a", "5b"]
 
 
 def test_a_misprint_of_mobilenet_is_found() -> None:

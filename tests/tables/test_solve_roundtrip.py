@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import itertools
 import random
-from math import gcd
+from collections import Counter
+from functools import cache
+from math import gcd, prod
 
 import pytest
 import torch
@@ -141,29 +143,72 @@ def test_built_models_verify(axes: int) -> None:
     assert shapes == theirs
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_the_share_that_is_unique_is_that_of_brute_force(seed: int) -> None:
-    """Every convolution along one axis, its printed count known: all of its windows, groups and biases are run."""
-    model, shape = network(seed, 1, transposed=False)
+@pytest.mark.parametrize(("axes", "seed"), [(1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1), (2, 2), (3, 1)])
+def test_the_share_that_is_unique_is_that_of_brute_force(axes: int, seed: int) -> None:
+    """Every window, grouping and bias within the bounds is asked of PyTorch, each axis of a layer on its own.
+
+    The axes of a window are independent of each other: a layer's solutions are the choices of one window for each axis
+    whose kernels together give the printed count.
+    """
+    model, shape = network(seed, axes)
     solution = solve(read(PRINTERS["torchsummary"](model, shape)), shape, bounds=BOUNDS)
-    rows = [row for row in solution.rows if row.kind == "conv"]
-    layers = [layer for layer in model if isinstance(layer, nn.Conv1d)]
+    rows = [row for row in solution.rows if row.kind in ("conv", "conv_transpose", "max_pool", "avg_pool")]
+    layers = [layer for layer in model if truth(layer, axes) is not None]
+    assert len(rows) == len(layers) > 0
     for row, layer in zip(rows, layers, strict=True):
-        size, output = row.input_shapes[0][1], row.output_shape[1]
-        count = sum(parameter.numel() for parameter in layer.parameters())
-        assert row.solutions.count == _tried(layer.in_channels, layer.out_channels, size, output, count)
+        expected = _tried(layer, row.input_shapes[0], row.output_shape)
+        assert row.solutions.count == expected, (layer, row.hyperparameters)
+        assert row.ambiguous == (expected > 1)
 
 
-def _tried(C_in: int, C_out: int, size: int, output: int, count: int) -> int:
-    """How many Conv1d within the bounds have this count and map ``size`` to ``output``, each asked of PyTorch."""
+def _tried(layer: nn.Module, before: tuple[int, ...], after: tuple[int, ...]) -> int:
+    """How many layers of this class within the bounds have its count and map the one shape to the other."""
+    count = sum(parameter.numel() for parameter in layer.parameters())
+    pairs = list(zip(before[1:], after[1:], strict=True))
+    if isinstance(layer, tuple(MAX.values()) + tuple(AVG.values())):
+        cls = nn.MaxPool1d if isinstance(layer, tuple(MAX.values())) else nn.AvgPool1d
+        return sum(prod(sum(_pools(cls, *pair, ceil_mode).values()) for pair in pairs) for ceil_mode in (False, True))
+    transposed = isinstance(layer, tuple(TRANSPOSED.values()))
+    C_in, C_out = before[0], after[0]
+    axes = [_convolutions(transposed, *pair) for pair in pairs]
     found = 0
-    groups = [g for g in range(1, gcd(C_in, C_out) + 1) if C_in % g == 0 and C_out % g == 0]
-    for kernel, dilation, group, bias in itertools.product(range(1, 6), (1, 2), groups, (True, False)):
-        for stride, padding in itertools.product({1, 2, 3, kernel} if dilation == 1 else {1, 2, 3}, range(3)):
-            layer = nn.Conv1d(C_in, C_out, kernel, stride, padding, dilation, group, bias, device="meta")
-            if sum(parameter.numel() for parameter in layer.parameters()) != count:
-                continue
-            if size + 2 * padding < dilation * (kernel - 1) + 1:
-                continue
-            found += layer(torch.empty(1, C_in, size, device="meta")).shape[-1] == output
+    for group, bias in itertools.product(range(1, gcd(C_in, C_out) + 1), (True, False)):
+        if C_in % group or C_out % group:
+            continue
+        for kernels in itertools.product(*axes):
+            weights = prod(kernels) * C_in * C_out // group + C_out * bias
+            found += prod(axis[kernel] for axis, kernel in zip(axes, kernels, strict=True)) * (weights == count)
     return found
+
+
+def _ran(layer: nn.Module, size: int) -> int:
+    try:
+        return layer(torch.empty(1, 1, size, device="meta")).shape[-1]
+    except (RuntimeError, ValueError):
+        return -1
+
+
+@cache
+def _convolutions(transposed: bool, size: int, output: int) -> Counter[int]:
+    """Kernel → how many windows along one axis have it and map the size to the output."""
+    cls = nn.ConvTranspose1d if transposed else nn.Conv1d
+    found: Counter[int] = Counter()
+    for kernel, dilation, padding in itertools.product(range(1, 6), (1, 2), range(3)):
+        for stride in {1, 2, 3, kernel} if dilation == 1 else {1, 2, 3}:
+            for extra in range(max(stride, dilation)) if transposed else (0,):
+                more = {"output_padding": extra} if transposed else {}
+                layer = cls(1, 1, kernel, stride, padding, dilation=dilation, device="meta", **more)
+                found[kernel] += _ran(layer, size) == output
+    return +found
+
+
+@cache
+def _pools(cls: type[nn.Module], size: int, output: int, ceil_mode: bool) -> Counter[int]:
+    found: Counter[int] = Counter()
+    for kernel, dilation in itertools.product(range(1, 6), (1, 2) if cls is nn.MaxPool1d else (1,)):
+        for stride, padding in itertools.product({1, 2, 3, kernel} if dilation == 1 else {1, 2, 3}, range(3)):
+            if padding > kernel // 2:
+                continue
+            more = {"dilation": dilation} if cls is nn.MaxPool1d else {}
+            found[kernel] += _ran(cls(kernel, stride, padding, ceil_mode=ceil_mode, **more), size) == output
+    return +found

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from inspector.tables.composites.writer import PLAIN
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -53,7 +55,7 @@ def _convolution(writer: Writer, row: PrintedRow, part: str, size: Sizes, stride
     """One printed convolution of the block; only the one that strides leaves its stride to the sizes."""
     out = row.stated["out_channels"]
     assert isinstance(out, int)
-    stated: dict[str, Any] = {**row.stated, "block": writer.printed.name}
+    stated: dict[str, Any] = {**PLAIN, **row.stated, "block": writer.printed.name}
     stated.pop("output_size", None)
     stated.setdefault("padding", tuple(side // 2 for side in _kernel(row)))
     if not strides or size == writer.shape[1:]:

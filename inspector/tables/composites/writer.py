@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from inspector.errors import InspectionError
 from inspector.tables.solving.expand import MOST_STEPS
@@ -12,6 +12,10 @@ from inspector.tables.solving.problem import shown
 if TYPE_CHECKING:
     from inspector.tables.composites.conventions import Conventions
     from inspector.tables.records import PrintedRow, Sizes
+
+
+#: Of convolutions inside blocks, unless the table or the block says otherwise.
+PLAIN: Final[dict[str, Any]] = {"dilation": (1,), "groups": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ class Writer:
             dressed: what stands after it: ``all``, ``norm``, ``activation`` or ``nothing``.
             stated: further hyperparameters.
         """
-        known: dict[str, Any] = {"kernel": kernel, "padding": tuple(k // 2 for k in kernel), **stated}
+        known: dict[str, Any] = {"kernel": kernel, "padding": tuple(k // 2 for k in kernel), **PLAIN, **stated}
         if stride is not None:
             known["stride"] = stride
         if self.style.norms and dressed in ("all", "norm"):
@@ -134,7 +138,7 @@ class Writer:
     def norm(self, part: str) -> str:
         """A batch normalization."""
         self.note("batch normalizations beside convolutions, which then have no bias, are not printed")
-        return self.put(part, "batch_norm", self.shape)
+        return self.put(part, "batch_norm", self.shape, affine=True)
 
     def activation(self, part: str) -> str:
         """The activation of the style."""

@@ -15,11 +15,13 @@ from inspector.tables.solving.contradiction import Change
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from inspector.tables.records import PrintedRow, Sizes
+    from inspector.tables.records import PrintedRow, Sizes, Table
 
 #: How far from the printed number values are tried.
 FARTHEST: Final = 64
 _BEFORE, _AFTER = 2, 3
+#: The same for a block's sides: each value is a solution of the whole table.
+_STAGE_FARTHEST: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +90,44 @@ def _alone(rows: Sequence[PrintedRow], failing: int) -> tuple[PrintedRow, ...]:
     """The rows as a chain of their own: what they join from outside is not theirs, and what joins after is left out."""
     end = next((at for at, row in enumerate(rows) if at > failing and len(row.input_names) > 1), len(rows))
     return tuple(replace(row, input_names=()) if row.input_names else row for row in rows[:end])
+
+
+def stage_changes(table: Table, line: int, solves: Callable[[Table], bool]) -> tuple[Change, ...]:
+    """The nearest size of a block printed at ``line``, or of the row above it, with which the whole table solves.
+
+    A block's sides are printed once for all its layers, so all equal sides change together.
+
+    Args:
+        table: as printed, blocks not written out.
+        line: of the contradiction.
+        solves: whether a table has no contradiction.
+    """
+    rows = table.rows
+    at = next((n for n, row in enumerate(rows) if row.line == line), None)
+    if at is None:
+        return ()
+    sized = [n for n in range(at + 1) if _sides(rows[n])][-2:]
+    for step in range(1, _STAGE_FARTHEST + 1):
+        for n, sign in ((n, sign) for n in reversed(sized) for sign in (1, -1)):
+            side = max(_sides(rows[n]))
+            if side + sign * step < 1:
+                continue
+            changed = _with_side(rows[n], side, side + sign * step)
+            if solves(replace(table, rows=(*rows[:n], changed, *rows[n + 1 :]))):
+                return (Change(rows[n].name, rows[n].line, "output size", side, side + sign * step),)
+    return ()
+
+
+def _sides(row: PrintedRow) -> Sizes:
+    stated = row.stated.get("output_size")
+    return row.output_shape[1:] if row.output_shape else stated if isinstance(stated, tuple) else ()
+
+
+def _with_side(row: PrintedRow, old: int, new: int) -> PrintedRow:
+    def swapped(sizes: Sizes) -> Sizes:
+        return tuple(new if size == old else size for size in sizes)
+
+    shape = row.output_shape and (row.output_shape[0], *swapped(row.output_shape[1:]))
+    stated = row.stated.get("output_size")
+    sized = {"output_size": swapped(stated)} if isinstance(stated, tuple) else {}
+    return replace(row, output_shape=shape, stated={**row.stated, **sized})

@@ -15,7 +15,7 @@ from inspector.tables.solving.counting import whole
 from inspector.tables.solving.expand import Step, expand
 from inspector.tables.solving.flow import Flow
 from inspector.tables.solving.kinds import moving_statistics
-from inspector.tables.solving.repair import around, smallest_changes
+from inspector.tables.solving.repair import around, smallest_changes, stage_changes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,7 +87,12 @@ def solve(
     _know_all((*table.rows, *written.table.rows), each)
     try:
         return _followed(written, size, once, each, bounds, total)
-    except Contradiction:
+    except Contradiction as error:
+        if written.table is not table and error.conflicts and not error.changes:
+            found = stage_changes(
+                table, error.conflicts[0].row.line, partial(_solves, size, once, each, bounds, conventions)
+            )
+            raise contradiction(error.conflicts, found) from None
         if not written.residual or conventions.blocks != "auto" or total is None:
             raise
         try:
@@ -96,6 +101,25 @@ def solve(
         except InspectionError:
             pass
         raise
+
+
+def _solves(
+    size: Sizes,
+    once: Mapping[str, Any],
+    each: Mapping[str, Mapping[str, Any]],
+    bounds: Bounds,
+    conventions: Conventions,
+    table: Table,
+) -> bool:
+    """Whether no row of the table contradicts itself."""
+    try:
+        written = written_out(table, size, conventions)
+    except InspectionError:
+        return False
+    steps, blocks = expand(written.table)
+    flow = Flow(written.table, steps, blocks, size, once, each, bounds, counted=False)
+    flow.run(all_rows=False)
+    return not flow.conflicts
 
 
 def _followed(

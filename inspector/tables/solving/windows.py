@@ -144,9 +144,8 @@ def _channels(problem: Problem, C_in: int, C_out: int) -> None:
 def _seen_by_a_kernel(problem: Problem, C_in: int) -> int:
     """The groups that stated input channels mean where they are a part of all, "kernels of 5×5×48" of 96; else 0."""
     stated = problem.row.stated.get("in_channels")
-    if problem.asked.groups is not None:
-        return 0
-    return C_in // stated if isinstance(stated, int) and 0 < stated < C_in and C_in % stated == 0 else 0
+    groups = C_in // stated if isinstance(stated, int) and 0 < stated < C_in and C_in % stated == 0 else 0
+    return groups if problem.asked.groups in (None, groups) else 0
 
 
 def _groups(problem: Problem, C_in: int, C_out: int) -> list[int]:
