@@ -116,3 +116,12 @@ def test_ctrl_c_before_there_is_anything_ends_the_run() -> None:
 def test_few_rounds_are_said_to_be_few() -> None:
     machine = Machine(noise=SlowMoments(0))
     assert "too few" in time_calls({"call": machine.work(0.01)}, _clock(machine), samples=6)["call"].reason
+
+
+def test_a_noisy_machine_is_measured_longer_where_a_precision_is_asked_for() -> None:
+    def taken(noise: Callable[[float], float], precision: float | None) -> int:
+        machine = Machine(noise=noise)
+        return len(time_calls({"call": machine.work(0.01)}, _clock(machine), precision=precision)["call"].samples)
+
+    assert taken(lambda seconds: seconds, 0.05) == taken(SlowMoments(1, stays=0.5), None) == 30
+    assert 30 < taken(SlowMoments(1, stays=0.5), 0.05) <= 8 * 30

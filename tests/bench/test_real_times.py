@@ -54,7 +54,7 @@ def test_beside_a_busy_neighbour_nothing_is_found_where_nothing_is_and_a_fifth_i
     alarms = missed = 0
     controls = []
     for seed in range(RUNS):
-        found = time_calls(calls, samples=16, seconds=10, seed=seed)
+        found = time_calls(calls, samples=30, seconds=10, seed=seed, precision=0.1)
         control = compare(found["one"], found["same"], in_turn=True)
         controls.append(control.interval)
         alarms += control.decision != "no difference seen"
