@@ -15,6 +15,7 @@ from zlib import crc32
 from inspector.bench.exhaustion import out_of_memory
 from inspector.errors import InspectionError
 from inspector.experiments import documents, figures
+from inspector.experiments.distributed import Cells
 from inspector.experiments.environment import described, rank, seed_of, seeded, usable, world_size
 from inspector.experiments.judge import judge
 from inspector.experiments.records import Config, Result
@@ -62,8 +63,8 @@ def run(
         control: compare the same thing with itself; the verdict is then not ``fail``.
         data: file or folder of your own images.
         out: folder for predictions, cells, result and figures; None keeps nothing on disk.
-        executor: runs the cells; None runs one after the other, here. It must run each alone in its process, see
-            :func:`inspector.experiments.distributed.opened`.
+        executor: runs the cells, any of concurrent.futures; None runs one after the other, here. Each cell runs alone
+            in its process, see :class:`inspector.experiments.distributed.Cells`.
         progress: is told of every cell that is done.
 
     Returns:
@@ -74,6 +75,8 @@ def run(
             a folder that holds the cells of another question.
     """
     config = Config(device, seed, quick, fault, control, None if data is None else str(data))
+    if executor is not None and not isinstance(executor, Cells):
+        executor = Cells(executor)
     asked = experiment(name)
     _check(asked, config)
     if out is not None:

@@ -51,6 +51,13 @@ def test_a_cell_computes_with_the_threads_of_its_asker() -> None:
 
 
 @pytest.mark.slow
+def test_an_experiment_runs_on_any_executor() -> None:
+    serial = run("outliers", quick=True)
+    with ThreadPoolExecutor(3) as executor:
+        assert run("outliers", quick=True, executor=executor).values == serial.values
+
+
+@pytest.mark.slow
 def test_processes_give_the_serial_numbers() -> None:
     serial = [train(seed) for seed in SEEDS]
     with opened(jobs=2) as executor:

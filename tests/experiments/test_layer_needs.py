@@ -19,9 +19,8 @@ def test_independent_pixels_are_worth_their_number() -> None:
 
 def test_equal_pixels_are_worth_one() -> None:
     torch.manual_seed(0)
-    (need,) = layer_needs(
-        nn.Sequential(nn.BatchNorm2d(3)), torch.randn(50, 3, 1, 1).expand(50, 3, 7, 7), tolerance=0.25
-    )
+    x = torch.randn(50, 3, 1, 1).expand(50, 3, 7, 7)
+    (need,) = layer_needs(nn.Sequential(nn.BatchNorm2d(3)), x, tolerance=0.25)
     assert need.independent == pytest.approx(1, abs=1e-6)
     assert need.smallest == 16  # 1/0.25²
     (strict,) = layer_needs(nn.Sequential(nn.BatchNorm2d(3)), x, 0.1)

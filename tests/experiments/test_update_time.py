@@ -34,7 +34,7 @@ def test_what_is_gathered_is_what_is_claimed() -> None:
 @pytest.mark.parametrize("fault", [None, *faults("update-time")])
 def test_verdicts(fault: str | None) -> None:
     found = run("update-time", quick=True, fault=fault)
-    # Beside other work its times may scatter too much to decide; they never refute what holds, nor confirm what does not.
+    # Beside other work times may scatter too much to decide; they refute nothing that holds.
     assert found.verdict in (("pass", "inconclusive") if fault is None else ("fail",)), str(found)
 
 
