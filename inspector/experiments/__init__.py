@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inspector.experiments.experiment import Experiment
+    from inspector.experiments.norms import freeze_batch_norm, to_group_norm
     from inspector.experiments.records import Cell, Claim, Config, Judged, Measured, Predicted, Result
     from inspector.experiments.registry import faults, names
     from inspector.experiments.running import run
@@ -27,13 +28,16 @@ __all__ = [
     "Predicted",
     "Result",
     "faults",
+    "freeze_batch_norm",
     "names",
     "run",
+    "to_group_norm",
 ]
 
 _HOMES = {
     **dict.fromkeys(("Cell", "Claim", "Config", "Judged", "Measured", "Predicted", "Result"), "records"),
     **dict.fromkeys(("faults", "names"), "registry"),
+    **dict.fromkeys(("freeze_batch_norm", "to_group_norm"), "norms"),
     "Experiment": "experiment",
     "run": "running",
 }

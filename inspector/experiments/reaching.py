@@ -162,7 +162,7 @@ def times_of_updates(task: Task, sizes: Sequence[int]) -> dict[int, float]:
 
         return one
 
-    return timed({size: update(size) for size in sizes}, task.x.device)
+    return timed({size: update(size) for size in sizes}, task.x.device, seconds=2)
 
 
 def hyperbola(steps: Mapping[int, float]) -> tuple[float, float]:

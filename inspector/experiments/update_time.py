@@ -11,9 +11,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import nn
 from torch.nn.functional import cross_entropy
 
+from inspector.bench.modes import captured
 from inspector.experiments.environment import usable
 from inspector.experiments.experiment import Experiment, column
 from inspector.experiments.figures import COLORS, points
@@ -21,7 +21,7 @@ from inspector.experiments.judge import interval
 from inspector.experiments.optimal_batch import flat_until
 from inspector.experiments.records import Cell, Claim, Predicted
 from inspector.experiments.training import lenet
-from inspector.experiments.update_times import Line, line, timed
+from inspector.experiments.update_times import Line, line, timed, wide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,8 +71,15 @@ class UpdateTime(Experiment):
                 tolerance=2 * TOLERANCE,
             )
         )
-        if usable(config.device).type == "cuda" and not config.control:
+        if _on_gpu(config):
             claims += [
+                Claim(
+                    "graph-fixed",
+                    "as a CUDA graph, which is launched once, an update of the small net has at most eager's fixed "
+                    "time",
+                    Predicted.exactly(1.0, "α of the graph / α of eager"),
+                    "at most",
+                ),
                 Claim(
                     "small-flat",
                     f"on a GPU an update of the small net with {_FLAT} samples takes at most 1.25 times as long as "
@@ -92,13 +99,20 @@ class UpdateTime(Experiment):
 
     def cells(self, config: Config) -> Sequence[Cell]:
         times = range(4 if config.quick else 8)
-        return [Cell(f"{net},repeat={time}", {"net": net, "repeat": time}) for net in _NETS for time in times]
+        kinds = [(net, net, "eager") for net in _NETS]
+        if _on_gpu(config):
+            kinds += [(f"small-{mode}", "small", mode) for mode in ("compile", "graph")]
+        return [
+            Cell(f"{kind},repeat={time}", {"net": net, "mode": mode, "repeat": time})
+            for kind, net, mode in kinds
+            for time in times
+        ]
 
     def measure(self, config: Config, cell: Cell) -> dict[str, JSON]:
         net = str(cell.arguments["net"])
         if config.control or config.fault == "same-net":
             net = "small"
-        times = _times(config, net, _sizes(config))
+        times = _times(config, net, _sizes(config), str(cell.arguments["mode"]))
         found = line(times)
         return {
             **{f"T{size}": median for size, median in times.items()},
@@ -116,7 +130,9 @@ class UpdateTime(Experiment):
             found[f"{net}-growth"] = growths[net]
             found[f"{net}-epoch"] = [last / growth for growth in growths[net]]
         found["difference"] = [large / small for small, large in zip(*growths.values(), strict=True)]
-        if usable(config.device).type == "cuda" and not config.control:
+        if _on_gpu(config):
+            alphas = (column(values, "alpha", f"{kind},") for kind in ("small-graph", "small"))
+            found["graph-fixed"] = [graph / eager for graph, eager in zip(*alphas, strict=True)]
             found["small-flat"] = _ratios(values, "small", _FLAT, 1)
             found["large-not-flat"] = _ratios(values, "large", _FLAT, 1)
         return found
@@ -193,36 +209,39 @@ def _scaled(found: Measured, by: float) -> Measured:
     return type(found)(by * found.value, by * found.low, by * found.high, found.n)
 
 
-def wide(width: int, layers: int) -> nn.Sequential:
-    """A plain convolutional net for (N, 1, 28, 28): every layer keeps the image's size, logits (N, 10)."""
-    inner: list[nn.Module] = [nn.Conv2d(1, width, 3, padding=1), nn.ReLU()]
-    for _ in range(layers - 1):
-        inner += [nn.Conv2d(width, width, 3, padding=1), nn.ReLU()]
-    return nn.Sequential(*inner, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))
+def _on_gpu(config: Config) -> bool:
+    """Whether the claims about GPUs are put."""
+    return usable(config.device).type == "cuda" and not config.control
 
 
-def _times(config: Config, net: str, sizes: Sequence[int]) -> dict[int, float]:
-    """Size → median time of one update in seconds."""
+def _times(config: Config, net: str, sizes: Sequence[int], mode: str = "eager") -> dict[int, float]:
+    """Size → median time of one update in seconds: eager, with a compiled model, or as one CUDA graph."""
     device = usable(config.device)
     gpu = device.type == "cuda"
     model = (lenet() if net == "small" else wide(*((256, 8) if gpu else (48, 3)))).to(device)
     optimizer = torch.optim.SGD(model.parameters(), 1e-3)
+    forward = torch.compile(model, dynamic=False) if mode == "compile" else model
     most = max(sizes)
     x = torch.randn(most, 1, 28, 28, device=device)
     y = torch.randint(10, (most,), device=device)
 
-    def update(size: int) -> Callable[[], None]:
+    def update(size: int) -> Callable[[], object]:
         taken = most if config.fault == "padded" else size
 
         def one() -> None:
             optimizer.zero_grad()
             for part in _parts(x[:taken], y[:taken], one_by_one=config.fault == "one-by-one"):
-                cross_entropy(model(part[0]), part[1]).backward()
+                cross_entropy(forward(part[0]), part[1]).backward()
             optimizer.step()
 
-        return one
+        return captured(one) if mode == "graph" else one
 
-    return timed({size: update(size) for size in sizes}, device, samples=6 if config.quick else 30)
+    return timed(
+        {size: update(size) for size in sizes},
+        device,
+        samples=6 if config.quick else 30,
+        seconds=1.5 if config.quick else 20,
+    )
 
 
 def _parts(x: Tensor, y: Tensor, one_by_one: bool) -> Sequence[tuple[Tensor, Tensor]]:

@@ -1,8 +1,10 @@
-"""Times of one update at several batch sizes; the line through them is :mod:`inspector.bench.knee`'s."""
+"""Times of one update at several batch sizes, and a net to time; the line through them is :mod:`inspector.bench.knee`'s."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from torch import nn
 
 from inspector.bench.knee import Law as Line
 from inspector.bench.knee import line
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     import torch
 
-__all__ = ["Line", "line", "timed"]
+__all__ = ["Line", "line", "timed", "wide"]
 
 
 def timed(
@@ -29,3 +31,11 @@ def timed(
     """
     found = sweep(calls.__getitem__, sorted(calls), device=device.type, samples=samples, seconds=seconds)
     return {size: timing.p50 for size, timing in found.timings.items()}
+
+
+def wide(width: int, layers: int) -> nn.Sequential:
+    """A plain convolutional net for (N, 1, 28, 28): every layer keeps the image's size, logits (N, 10)."""
+    inner: list[nn.Module] = [nn.Conv2d(1, width, 3, padding=1), nn.ReLU()]
+    for _ in range(layers - 1):
+        inner += [nn.Conv2d(width, width, 3, padding=1), nn.ReLU()]
+    return nn.Sequential(*inner, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from inspector.bench.knee import Law
-from inspector.experiments import Config, faults, run
+from inspector.experiments import Config, faults, run, update_time
 from inspector.experiments.update_time import UpdateTime, _of_net
 
 
@@ -28,6 +29,19 @@ def test_what_is_gathered_is_what_is_claimed() -> None:
     assert "knee B* = 9, flat (T(B) ≤ 1.25·T(1)) up to B = 3.5" in small
     assert large.startswith("large net")
     assert "CPU" in cpu
+
+
+def test_a_gpu_is_asked_for_graphs_and_flatness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for the device: what is claimed of a GPU is what is gathered of its cells."""
+    monkeypatch.setattr(update_time, "usable", lambda _device: torch.device("cuda"))
+    monkeypatch.setattr(update_time, "_times", lambda _config, _net, sizes, *_: {b: 1e-3 * (9 + b) for b in sizes})
+    config = Config(device="cuda", quick=True)
+    cells = UpdateTime().cells(config)
+    assert {cell.arguments["mode"] for cell in cells} == {"eager", "compile", "graph"}
+    found = UpdateTime().gather(config, {cell.key: UpdateTime().measure(config, cell) for cell in cells})
+    assert set(found) == {claim.name for claim in UpdateTime().predict(config)}
+    assert found["graph-fixed"] == pytest.approx([1] * 4)
+    assert found["small-flat"] == pytest.approx([7.3] * 4)  # (9 + 64)/(9 + 1)
 
 
 @pytest.mark.slow
