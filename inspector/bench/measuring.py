@@ -53,8 +53,8 @@ def time_calls(
         seconds: all of it takes about so long at most; after 6 samples of each it stops there. Ctrl-C stops it too,
             and keeps what was measured if that are 6 samples of each.
         seed: of the random order.
-        precision: go on, up to eight times as many samples, until no call may differ from itself by more than this share
-            (0.1 is 10 %), as its two entries tell; what is later compared has no say in when it ends.
+        precision: go on, up to eight times as many samples, until no call may differ from itself by more than this
+            share (0.1 is 10 %), as its two entries tell; what is later compared has no say in when it ends.
 
     >>> time_calls({"nothing": lambda: None}, samples=6)["nothing"].p50 < 1e-3
     True

@@ -10,6 +10,7 @@ import click
 
 from inspector.cli import screen
 from inspector.cli.question import Question, asks_of_a_model, guarded
+from inspector.cli.sweep import sweep
 from inspector.errors import InspectionError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _HELP = """Time a model, state the floor that its device sets to it, and say wha
 inspector bench my_net.py:Net --input 64,3,224,224 --device cuda --dtype bfloat16 --mode eager,compile,graph
 inspector bench my_net.py:Net --input 8,3,64,64 --save base.json
 inspector bench my_net.py:Net --input 8,3,64,64 --baseline base.json --fail-if "p50 > 1.05*baseline"
+inspector bench sweep my_net.py:Net --input 1,3,64,64 --device cuda
 inspector bench compare base.json now.json
 inspector bench history records/*.json --out history.svg
 inspector bench export now.json --pytest-benchmark out.json --torch out.pkl
@@ -45,12 +47,16 @@ def bench() -> None:
     """Run the command, or bench the TARGET, that the arguments name."""
 
 
+bench.add_command(sweep)
+
+
 @bench.command()
 @asks_of_a_model
 @click.option("--dtype", metavar="DTYPE", help="Convert parameters and inputs, such as bfloat16.")
 @click.option("--mode", "modes", default="eager", show_default=True, help="With commas: eager,compile,graph,...")
 @click.option("--backward", is_flag=True, help="Time a training step.")
 @click.option("--layers/--no-layers", default=True, help="Time every layer too.")
+@click.option("--cold", is_flag=True, help="Empty the caches before each forward.")
 @click.option("--samples", type=click.IntRange(min=6), default=30, show_default=True, metavar="N")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True, help="A mode.")
 @click.option("--most", type=click.IntRange(min=0), default=30, show_default=True, help="Show N layers.")
@@ -65,6 +71,7 @@ def run(
     modes: str,
     backward: bool,
     layers: bool,
+    cold: bool,
     samples: int,
     seconds: float,
     most: int,
@@ -84,7 +91,14 @@ def run(
     earlier = read_records(baseline) if baseline is not None else ()
     question = Question(**options)
     named = [mode.strip() for mode in modes.split(",") if mode.strip()]
-    settings = {"dtype": dtype, "backward": backward, "layers": layers, "samples": samples, "seconds": seconds}
+    settings = {
+        "dtype": dtype,
+        "backward": backward,
+        "layers": layers,
+        "cold": cold,
+        "samples": samples,
+        "seconds": seconds,
+    }
     with question.asked():
         found, stopped = _measured(question, named, settings)
     records = [one.record for one in found]

@@ -1,0 +1,64 @@
+"""A sweep over batch sizes as a table, with the law of its times below."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from inspector.report.benchmark import duration
+from inspector.report.columns import Column, printed, tabulated, wrapped
+
+if TYPE_CHECKING:
+    from inspector.report.columns import Span
+
+_LAYOUTS = (("batch", "time", "interval", "rate", "growth"), ("batch", "time", "rate", "growth"), ("batch", "time"))
+
+
+def render(found: Any, law: Any, knee: tuple[float, float] | None, *, width: int | None, color: bool) -> str:
+    """The table of a ``Sweep``; ``law`` and the interval of its ``knee`` are None where one size was measured."""
+    rows = [(size, timing, found.growth(size)) for size, timing in found.timings.items()]
+    lines: list[list[Span]] = [*tabulated(rows, _columns(), _LAYOUTS, width), []]
+    said = []
+    if law is not None and knee is not None:
+        bend = "" if law.gamma == 1 else f", γ = {law.gamma:.2f}"
+        said.append(f"T(B): {duration(law.fixed)} fixed and {duration(law.slope)} for each sample{bend}")
+        said.append(f"knee B* = {law.fixed / law.slope:.4g} ({knee[0]:.4g} to {knee[1]:.4g})")
+    flat, above = found.flat()
+    first = rows[0][0]
+    more = f", more from B = {above} on" if above is not None else ""
+    said.append(f"T(B) ≤ 1.25·T({first}) up to B = {flat} among those measured{more}")
+    said += [found.limit] if found.limit else []
+    said += sorted({f"noisy: {timing.reason}" for _, timing, _ in rows if timing.noisy})
+    lines += [[(part, "")] for words in said for part in wrapped(words, width)]
+    return printed(lines, color)
+
+
+def document(found: Any, law: Any, knee: tuple[float, float] | None) -> dict[str, Any]:
+    """The same for ``--json``: seconds and samples."""
+    flat, above = found.flat()
+    return {
+        "schema_version": "1.0",
+        "sizes": [
+            {
+                "batch": size,
+                "p50": timing.p50,
+                "interval": timing.interval,
+                "noisy": timing.noisy,
+                "reason": timing.reason,
+            }
+            for size, timing in found.timings.items()
+        ],
+        "law": None if law is None else {"fixed": law.fixed, "slope": law.slope, "gamma": law.gamma, "knee": knee},
+        "flat": flat,
+        "not_flat": above,
+        "limit": found.limit,
+    }
+
+
+def _columns() -> dict[str, Column[Any]]:
+    return {
+        "batch": Column("Batch", True, lambda row: ((str(row[0]), ""),)),
+        "time": Column("Median", True, lambda row: ((duration(row[1].p50), ""),)),
+        "interval": Column("Interval", False, lambda row: ((" to ".join(map(duration, row[1].interval)), ""),)),
+        "rate": Column("Samples/s", True, lambda row: ((f"{row[0] / row[1].p50:,.0f}", ""),)),
+        "growth": Column("T(B)/T(first)", True, lambda row: ((f"{row[2][0]:.3f}", ""),)),
+    }
