@@ -16,13 +16,11 @@ from inspector.cli.target import find_target, parse_arguments
 from inspector.errors import InspectionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from torch import nn
 
-    from inspector.predict import Prediction
     from inspector.tables import Conventions, Solution, Table
-    from inspector.tables.alignment import Layer
 
 #: Of the built model and of the target: with two examples, batch normalization runs in training too.
 _BATCH = 2
@@ -216,12 +214,13 @@ def _verified(found: Table, solution: Solution, name: str) -> tuple[str, bool]:
     """The verdicts on the built model, and whether all agrees: the witnesses, and every printed shape and count."""
     from inspector.tables import build
     from inspector.tables.alignment import align, text
+    from inspector.tables.beside import model_layers, printed_layers
     from inspector.verify import verify
 
     model = build(solution, name)
     verification = verify(model, (_BATCH, *solution.input_shape), input_dtypes=_dtypes(found))
-    printed = _printed_layers((row.row, row.output_shape) for row in solution.rows if row.kind != "container")
-    pairs = align(printed, _model_layers(verification.prediction))
+    printed = printed_layers((row.row, row.output_shape) for row in solution.rows if row.kind != "container")
+    pairs = align(printed, model_layers(verification.prediction))
     broken = [pair for pair in pairs if pair.breaks]
     total = solution.asked_total
     count = verification.prediction.total_params + solution.beside
@@ -239,6 +238,7 @@ def _against(found: Table, options: dict[str, Any]) -> tuple[str, bool]:
     """The table beside a model of the user's."""
     from inspector.predict import predict
     from inspector.tables.alignment import align, text
+    from inspector.tables.beside import model_layers, printed_layers
     from inspector.tables.composites import written_out
     from inspector.tables.solving.solve import input_shape_of
 
@@ -247,12 +247,12 @@ def _against(found: Table, options: dict[str, Any]) -> tuple[str, bool]:
     model: nn.Module = build_target(find_target(options["against"]), parse_arguments(options["arguments"]))
     with screen.models_own_prints_to_stderr():
         prediction = predict(model, (_BATCH, *size), input_dtypes=_dtypes(found))
-    printed = _printed_layers(
+    printed = printed_layers(
         (row, row.output_shape)
         for row in printed_out.rows
         if row.kind not in ("container", "input") and row.repeat == 1
     )
-    pairs = align(printed, _model_layers(prediction))
+    pairs = align(printed, model_layers(prediction))
     said = text(pairs)
     agrees = not any(pair.breaks for pair in pairs)
     total = found.total_params if options["param_total"] is None else options["param_total"]
@@ -264,57 +264,3 @@ def _against(found: Table, options: dict[str, Any]) -> tuple[str, bool]:
 def _dtypes(found: Table) -> list[str] | None:
     first = next((row for row in found.rows if row.kind not in ("container", "input")), None)
     return ["int64"] if first is not None and first.kind == "embedding" else None
-
-
-def _printed_layers(rows: Iterable[tuple[Any, tuple[int, ...] | None]]) -> list[Layer]:
-    from inspector.tables.alignment import Layer
-    from inspector.tables.solving.kinds import moving_statistics
-
-    found = []
-    for row, shape in rows:
-        params = row.params
-        if params is not None and shape:
-            params -= moving_statistics(row, shape[0])
-        kernel = row.stated.get("kernel")
-        whole = kernel if isinstance(kernel, tuple) and shape and len(kernel) == len(shape) - 1 else None
-        reused = "reused" in row.stated
-        kind = "adaptive_avg_pool" if row.kind == "avg_pool" and shape and set(shape[1:]) == {1} else row.kind
-        found.append(Layer(row.name, kind, shape, None if reused else params, whole, row.line))
-    return found
-
-
-def _model_layers(prediction: Prediction) -> list[Layer]:
-    """The calls of modules that call no other, and the functions called outside them, in order."""
-    from inspector.tables.alignment import Layer
-    from inspector.tables.reading.kinds import kind_of_class
-
-    parents = {call.parent for call in prediction.modules}
-    places: list[tuple[int, int, Layer]] = []
-    for number, call in enumerate(prediction.modules):
-        kind = kind_of_class(call.kind)[0]
-        if (number in parents and kind != "attention") or not call.output_shapes:
-            continue
-        rows = prediction.rows[slice(*call.rows)]
-        shape = _without_batch(call.output_shapes[0])
-        places.append((call.rows[0], number, Layer(call.path, kind, shape, call.params, _kernel(rows))))
-    for number, row in enumerate(prediction.rows):
-        kind = kind_of_class(row.kind)[0]
-        if row.module in parents and row.output_shapes and kind != "unknown":
-            path = f"{prediction.modules[row.module].path}.{row.kind}".lstrip(".")
-            shape = _without_batch(row.output_shapes[0])
-            places.append((number, len(prediction.modules), Layer(path, kind, shape, row.params, _kernel([row]))))
-    return [layer for _, _, layer in sorted(places, key=lambda place: place[:2])]
-
-
-def _without_batch(shape: Sequence[Any]) -> tuple[int, ...]:
-    return tuple(int(size) for size in shape[1:])
-
-
-def _kernel(rows: Iterable[Any]) -> tuple[int, ...] | None:
-    for row in rows:
-        if row.params_formula is not None:
-            values = row.params_formula.values
-            for names in (("K_d", "K_h", "K_w"), ("K_h", "K_w"), ("K",)):
-                if all(name in values for name in names):
-                    return tuple(int(values[name]) for name in names)
-    return None

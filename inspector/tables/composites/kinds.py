@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from inspector.tables.composites.writer import Style
@@ -21,12 +22,13 @@ _COMPLETE: Final = frozenset({"torchsummary", "torchinfo", "keras", "inspector",
 def composites(table: Table, conventions: Conventions) -> dict[int, str]:
     """Index of each row that stands for a block → what it is.
 
-    ``dense`` and ``residual`` are bracketed blocks with their convolutions one deeper; the others are kinds.
+    ``copy`` crops an earlier output and joins it; ``dense`` and ``residual`` are bracketed blocks with their convolutions one deeper; the others are kinds.
     """
     if table.format in _COMPLETE:
         return {}
     rows = table.rows
     found = {at: row.kind for at, row in enumerate(rows) if row.kind in _WHOLE and not inside(rows, at)}
+    found |= {at: "copy" for at, row in enumerate(rows) if row.kind == "crop" and copied(rows, at)}
     brackets = {at: inside(rows, at) for at, row in enumerate(rows) if row.kind == "container" and not row.cls}
     for at, inner in brackets.items():
         if len(inner) > 1 and _is_dense(rows[at], inner):
@@ -36,6 +38,14 @@ def composites(table: Table, conventions: Conventions) -> dict[int, str]:
     if repeated and conventions.blocks != "chain":
         found |= {at: "residual" for at in convolutions if at not in found and "output_size" in rows[at].stated}
     return found
+
+
+def copied(rows: Sequence[PrintedRow], at: int) -> str:
+    """Name of the row above that a row such as ``copy and crop conv4b`` copies; ``""`` where it is no such row."""
+    words = set(re.findall(r"[\w.]+", rows[at].text))
+    if "copy" not in words:
+        return ""
+    return next((row.name for row in reversed(rows[:at]) if row.name in words), "")
 
 
 def inside(rows: Sequence[PrintedRow], at: int) -> list[PrintedRow]:

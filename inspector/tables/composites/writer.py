@@ -43,6 +43,7 @@ class Writer:
         last: name of the row that gave ``shape``; ``input`` for the network's input.
         printed: the row of the table that is being written out.
         notes: conventions that were used, each once.
+        shapes: output shape of every row written, by name.
     """
 
     shape: Sizes
@@ -52,7 +53,7 @@ class Writer:
     rows: list[PrintedRow] = field(default_factory=list)
     last: str = "input"
     notes: dict[str, None] = field(default_factory=dict)
-    _taken: set[str] = field(default_factory=set)
+    shapes: dict[str, Sizes] = field(default_factory=dict)
 
     def put(
         self, part: str, kind: str, shape: Sizes, *, cls: str = "", inputs: tuple[str, ...] = (), **stated: Any
@@ -92,9 +93,9 @@ class Writer:
         if len(self.rows) >= MOST_STEPS:
             raise InspectionError(f"line {row.line}: {row.name}: more than {MOST_STEPS} rows with all repeats")
         name, number = row.name, 2
-        while name in self._taken:
+        while name in self.shapes:
             name, number = f"{row.name}#{number}", number + 1
-        self._taken.add(name)
+        self.shapes[name] = row.output_shape
         self.rows.append(row if name == row.name else replace(row, name=name))
         self.last, self.shape = name, row.output_shape
         return name

@@ -14,7 +14,7 @@ from inspector.errors import InspectionError
 from inspector.formula import format_count
 from inspector.tables.composites import dense, inception, mobile, residual, transformer
 from inspector.tables.composites.conventions import Conventions
-from inspector.tables.composites.kinds import composites, inside, style_of
+from inspector.tables.composites.kinds import composites, copied, inside, style_of
 from inspector.tables.composites.sizes import size_after
 from inspector.tables.composites.writer import Writer
 
@@ -113,7 +113,9 @@ class _Walk:
     def _composite(self, at: int, kind: str, inner: list[PrintedRow]) -> None:
         row, writer = self.rows[at], self.writer
         size = size_after(row, writer.shape, self._after(at + 1 + len(inner)))
-        if kind == "transformer":
+        if kind == "copy":
+            self._copy(at)
+        elif kind == "transformer":
             transformer.encoder(writer)
         elif kind == "inverted_residual":
             mobile.stage(writer, size)
@@ -132,6 +134,17 @@ class _Walk:
             halved = tuple(side // 2 for side in writer.shape[1:])
             writer.put("pool", "avg_pool", (writer.shape[0], *halved), kernel=(2, 2), stride=(2,), padding=(0,))
         self._stage(row)
+
+    def _copy(self, at: int) -> None:
+        """Crop what a row above gave to the size here, and put it before what came in: Ronneberger et al. 2015."""
+        writer, row = self.writer, self.rows[at]
+        source, entry, here = copied(self.rows, at), writer.last, writer.shape
+        if source not in writer.shapes:
+            raise writer.refuse(f"it copies {source}, which is not written out as one row")
+        writer.note("what is copied is cropped to the size it joins, and comes first")
+        writer.put("crop", "crop", (writer.shapes[source][0], *here[1:]), inputs=(source,))
+        joined = row.output_shape or (writer.shapes[source][0] + here[0], *here[1:])
+        writer.put("concat", "concat", joined, inputs=(writer.last, entry))
 
     def _stage(self, row: PrintedRow) -> None:
         if row.params is not None or "params_about" in row.stated:

@@ -5,7 +5,6 @@ solutions.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
 from typing import TYPE_CHECKING, Final
 
 from inspector.errors import InspectionError
@@ -15,6 +14,7 @@ from inspector.tables.solving.families import Family, Solutions
 from inspector.tables.solving.hidden import Run, paths
 from inspector.tables.solving.kinds import CONVOLUTIONS, KEEPING, WINDOWS, solutions
 from inspector.tables.solving.problem import Problem, Tier, Unsolvable, shown
+from inspector.tables.solving.shapes import follows, made_for, stated_size, steps_of, stretched
 from inspector.tables.solving.solution import SolvedRow
 from inspector.tables.solving.windows import exact_size
 from inspector.tables.solving.wiring import Wiring
@@ -134,7 +134,7 @@ class Flow:
         self._wiring.moved(inputs)
 
     def _unsolved(self, number: int, row: PrintedRow, asked: Asked, error: Unsolvable, inputs: tuple[int, ...]) -> None:
-        if self._wiring.branches and (made := _made_for(row, self._wiring.shape(self._wiring.last))):
+        if self._wiring.branches and (made := made_for(row, self._wiring.shape(self._wiring.last))):
             try:
                 output = self._output(number, row, asked, (made,))
                 found = solutions(Problem(row, (made,), output, asked, self._bounds, self._tier))
@@ -196,13 +196,13 @@ class Flow:
                 raise Unsolvable(shown(size), f"{row.kind} takes channels and 1 to 3 axes")
             out = channels if row.kind in CONVOLUTIONS and isinstance(channels, int) else size[0]
             return (out, *self._size(number, size[1:]))
-        return _follows(row, asked, shapes)
+        return follows(row, asked, shapes)
 
     def _size(self, number: int, before: Sizes) -> Sizes:
         """Sizes that a window leaves, where they are not printed with its channels."""
-        stated = _stated_size(self._steps[number].row)
+        stated = stated_size(self._steps[number].row)
         if stated is not None:
-            return _stretched(stated, len(before))
+            return stretched(stated, len(before))
         exact = exact_size(self._steps[number].row.kind, self._asked[number], before)
         if exact is not None:
             return exact
@@ -217,15 +217,15 @@ class Flow:
             row = self._steps[end].row
             if row.kind not in WINDOWS and row.kind not in KEEPING:
                 break
-            stated = row.output_shape[1:] if row.output_shape else _stated_size(row)
+            stated = row.output_shape[1:] if row.output_shape else stated_size(row)
             end += 1
             if stated is not None:
-                target = _stretched(stated, len(before))
+                target = stretched(stated, len(before))
                 break
-            sizes = [_stated_size(block.row) or (block.row.output_shape or ())[1:] for block in self._ends.get(end, ())]
+            sizes = [stated_size(block.row) or (block.row.output_shape or ())[1:] for block in self._ends.get(end, ())]
             known = [size for size in sizes if size]
             if known:
-                target = _stretched(known[0], len(before))
+                target = stretched(known[0], len(before))
                 break
         rows = tuple((self._steps[at].row, self._asked[at]) for at in range(number, end))
         ways = paths(before, Run(rows, target), self._bounds)
@@ -241,68 +241,7 @@ class Flow:
             first, last = rows[0][0].name, rows[-1][0].name
             self.notes.append(
                 f"{first} to {last}: the sizes in between are not printed; taken is "
-                f"{_steps_of(before, ways[0].sizes)}; "
+                f"{steps_of(before, ways[0].sizes)}; "
                 f"{len(equal)} other {'way fits' if len(equal) == 1 else 'ways fit'}, such as "
-                f"{_steps_of(before, equal[0].sizes)}"
+                f"{steps_of(before, equal[0].sizes)}"
             )
-
-
-def _made_for(row: PrintedRow, before: Sizes) -> Sizes | None:
-    """The input that a row itself says it takes, where no printed row gives it; None where it does not say it."""
-    if row.kind in KEEPING and row.output_shape is not None:
-        return row.output_shape
-    if row.kind == "linear" and isinstance(features := row.stated.get("in_features"), int):
-        return (features,)
-    if row.kind in ("layer_norm", "rms_norm") and isinstance(shape := row.stated.get("normalized_shape"), tuple):
-        return shape
-    name = "in_channels" if row.kind in CONVOLUTIONS else "out_channels" if row.kind in KEEPING else ""
-    channels = row.stated.get(name)
-    return (channels, *before[1:]) if isinstance(channels, int) and len(before) > 1 else None
-
-
-def _steps_of(before: Sizes, sizes: tuple[Sizes, ...]) -> str:
-    return " → ".join(shown(size) for size in (before, *sizes))
-
-
-def _stated_size(row: PrintedRow) -> Sizes | None:
-    size = row.stated.get("output_size")
-    return size if isinstance(size, tuple) and size and all(isinstance(entry, int) for entry in size) else None
-
-
-def _stretched(size: Sizes, rank: int) -> Sizes:
-    if len(size) == 1:
-        return size * rank
-    if len(size) != rank:
-        raise Unsolvable(shown(size), f"the size has {len(size)} axes, the input {rank}")
-    return size
-
-
-def _follows(row: PrintedRow, asked: Asked, shapes: tuple[Sizes, ...]) -> Sizes:
-    """The shape that a row without a window leaves, from its kind and what it states."""
-    size = shapes[0]
-    stated = row.stated
-    features = stated.get("out_features", stated.get("out_channels", asked.out_channels))
-    target = _stated_size(row)
-    if row.kind == "linear":
-        if not isinstance(features, int):
-            raise InspectionError(f"line {row.line}: {row.name} prints neither an output shape nor its features")
-        return (*size[:-1], features) if len(size) == 2 else (features,)
-    if row.kind.startswith(("global", "adaptive")):
-        return (size[0], *(_stretched(target, len(size) - 1) if target else (1,) * (len(size) - 1)))
-    if row.kind == "flatten":
-        return (prod(size),)
-    if row.kind == "concat":
-        return (sum(shape[0] for shape in shapes), *size[1:])
-    if row.kind == "upsample" and len(size) > 1:
-        scale = stated.get("scale")
-        if target:
-            return (size[0], *_stretched(target, len(size) - 1))
-        return (size[0], *(entry * (scale if isinstance(scale, int) else 2) for entry in size[1:]))
-    if row.kind == "embedding" and isinstance(features, int):
-        return (*size, features)
-    if row.kind in KEEPING or row.kind in ("add", "multiply", "unknown"):
-        return size
-    raise InspectionError(
-        f"line {row.line}: {row.name} prints no output shape, and none follows for {row.kind!r}: "
-        "print the shape, or its layers row by row"
-    )

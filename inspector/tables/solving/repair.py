@@ -1,8 +1,8 @@
 """The smallest change to one printed number that would solve a contradiction.
 
-Tried are the numbers of the row itself, of the row that feeds it and the network's input, each with every value up to
-64 away and with the numbers of its neighbours; a change counts where the row, the row before and the rows after it
-then have solutions.
+Tried are the numbers of the row itself, its printed kernel, stride and padding, those of the row that feeds it and the
+network's input, each with every value up to 64 away (a stride up to 8) and with the numbers of its neighbours; a change
+counts where the row, the row before and the rows after it then have solutions.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ def _candidates(window: Window) -> Iterator[tuple[Change, Sizes, tuple[PrintedRo
             for value in _values(number, near):
                 size = (*window.size[:place], value, *window.size[place + 1 :])
                 yield Change("the input", 0, "shape", number, value, place), size, rows
-    for at in range(max(0, window.failing - 1), window.failing + 1):
+    failing = window.failing
+    for change, changed in _stated_changes(rows[failing]):
+        yield change, window.size, (*rows[:failing], changed, *rows[failing + 1 :])
+    for at in range(max(0, failing - 1), failing + 1):
         row = rows[at]
         for place, number in enumerate(row.output_shape or ()):
             for value in _values(number, near):
@@ -72,6 +75,19 @@ def _candidates(window: Window) -> Iterator[tuple[Change, Sizes, tuple[PrintedRo
                 changed = replace(row, output_shape=shape)
                 change = Change(row.name, row.line, "output shape", number, value, place)
                 yield change, window.size, (*rows[:at], changed, *rows[at + 1 :])
+
+
+def _stated_changes(row: PrintedRow) -> Iterator[tuple[Change, PrintedRow]]:
+    """A printed kernel, stride or padding that is another one: MobileNet's last "s2" that must be 1."""
+    for name in ("stride", "kernel", "padding"):
+        values = row.stated.get(name)
+        if not isinstance(values, tuple) or len(set(values)) != 1:
+            continue
+        printed = values[0]
+        for value in range(max(int(name != "padding"), printed - _STAGE_FARTHEST), printed + _STAGE_FARTHEST + 1):
+            if value != printed:
+                stated = {**row.stated, name: (value,) * len(values)}
+                yield Change(row.name, row.line, name, printed, value), replace(row, stated=stated)
 
 
 def _values(number: int, near: set[int]) -> set[int]:
