@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,15 @@ from torch import Tensor, nn
 from inspector.bench.ceilings import ceilings as measured_ceilings
 from inspector.bench.ceilings import usable
 from inspector.bench.clocks import clock_for
-from inspector.bench.demand import Demand, demands
+from inspector.bench.demand import demands
 from inspector.bench.environment import environment
-from inspector.bench.floor import NO_TIME, ModelFloor, Roof, model_floor
-from inspector.bench.layers import LayerTimes, marker_for, time_layers
+from inspector.bench.exhaustion import out_of_memory
+from inspector.bench.floor import Roof, model_floor
+from inspector.bench.layers import marker_for, time_layers
 from inspector.bench.measuring import time_calls
 from inspector.bench.modes import WATCHED, captured, prepared, stepping
 from inspector.bench.records import Ceilings, Interval, Record, Row
+from inspector.bench.rows import rows_of
 from inspector.bench.watching import watching
 from inspector.errors import InspectionError
 from inspector.inputs import dtype_name, dtype_of, make_inputs
@@ -29,9 +32,7 @@ from inspector.report import benchmark as report
 from inspector.structure import deep_copy, map_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from inspector.predict import Prediction
+    from collections.abc import Callable, Iterator, Mapping
 
 #: Rounds of forwards in which layers are timed.
 _ROUNDS = 10
@@ -101,6 +102,7 @@ def bench(
     mode: str = "eager",
     backward: bool = False,
     layers: bool = True,
+    cold: bool = False,
     samples: int = 30,
     seconds: float = 10.0,
     ceilings: Ceilings | None = None,
@@ -118,6 +120,7 @@ def bench(
         mode: one of ``inspector.bench.modes.MODES``.
         backward: time a training step: forward, and the backward of the sum of its outputs.
         layers: time the layers of a forward too, where the mode lets hooks see them.
+        cold: empty the caches before each forward; warm caches are what a loop of forwards finds.
         samples: as many at most.
         seconds: measuring the whole stops after about so long.
         ceilings: of the device; None takes those kept for it, which are measured the first time.
@@ -144,11 +147,11 @@ def bench(
         floors = model_floor(prediction.rows, taken, roof(limits), backward)
         parameters = [parameter for parameter in runs.parameters() if parameter.requires_grad]
         step = stepping(called, args, kwargs, around, parameters, backward)
-        with _out_of_memory(home), watching(home.type) as seen:
+        with _enough_memory(home), watching(home.type) as seen:
             used = _memory(model, inputs, home, step, backward)
             timing = time_calls(
                 {mode: captured(step) if mode == "graph" else step},
-                clock_for(home.type),
+                clock_for(home.type, cold=cold),
                 device=home.type,
                 samples=samples,
                 seconds=seconds,
@@ -166,7 +169,7 @@ def bench(
         input=prediction.input_description,
         device=home.type,
         dtype=dtype_name(next((p.dtype for p in runs.parameters()), torch.get_default_dtype())),
-        mode=mode,
+        mode=f"{mode}, cold" if cold else mode,
         backward=backward,
         timing=timing,
         floor=floors.eager,
@@ -178,48 +181,6 @@ def bench(
         notes=tuple(notes),
     )
     return Benchmark(record, limits)
-
-
-def rows_of(
-    prediction: Prediction, taken: tuple[Demand, ...], floors: ModelFloor, watched: LayerTimes
-) -> tuple[Row, ...]:
-    """One row for each module that runs calls of its own; calls of modules that were not entered are their caller's.
-
-    A fused path of PyTorch's (``TransformerEncoderLayer`` in inference) enters no submodule: its floor is then the sum.
-    """
-    seen = {(layer.path, layer.call) for layer in watched.layers}
-    homes: list[str] = []
-    for module in prediction.modules:
-        entered = (module.path, module.call) in seen or module.parent < 0
-        homes.append(module.path if entered else homes[module.parent])
-    least: dict[str, Any] = {}
-    macs: dict[str, int] = {}
-    moved: dict[str, int] = {}
-    for row, demand, floor in zip(prediction.rows, taken, floors.calls, strict=True):
-        path = homes[row.module]
-        least[path] = least.get(path, NO_TIME) + floor
-        macs[path] = macs.get(path, 0) + (row.macs or 0)
-        moved[path] = moved.get(path, 0) + demand.read + demand.written
-    measured: dict[str, float] = {}
-    kinds: dict[str, str] = {}
-    for layer in watched.layers:
-        measured[layer.path] = measured.get(layer.path, 0.0) + layer.own
-        kinds[layer.path] = layer.kind
-    found = [
-        Row(
-            path,
-            kinds[path],
-            measured[path],
-            floor.seconds,
-            floor.bound,
-            measured[path] - floor.seconds,
-            macs[path],
-            moved[path],
-        )
-        for path, floor in least.items()
-        if path in measured
-    ]
-    return tuple(sorted(found, key=lambda row: -row.lost))
 
 
 def _home(model: nn.Module) -> torch.device:
@@ -246,18 +207,15 @@ def _memory(
     return found
 
 
-class _out_of_memory:  # noqa: N801  used like a function
-    """Says what to do where the device has too little memory."""
-
-    def __init__(self, home: torch.device) -> None:
-        self._home = home
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise InspectionError(
-                f"{self._home} has too little memory for this input: {str(error).partition('.')[0]}. Give a smaller "
-                "batch, or see inspector memory"
-            ) from error
+@contextmanager
+def _enough_memory(home: torch.device) -> Iterator[None]:
+    """Say what to do where the device has too little memory."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise InspectionError(
+            f"{home} has too little memory for this input: {str(error).partition('.')[0]}. Give a smaller batch; "
+            "inspector memory tells what fits"
+        ) from error

@@ -72,6 +72,15 @@ def test_other_modes(mode: str, limits: Ceilings) -> None:
 
 
 @pytest.mark.slow
+def test_cold_caches_are_another_question(limits: Ceilings) -> None:
+    one = inspector.bench(LeNet5(), INPUT, cold=True, layers=False, samples=6, seconds=0.1, ceilings=limits)
+    warm = inspector.bench(LeNet5(), INPUT, layers=False, samples=6, seconds=0.1, ceilings=limits)
+    assert one.record.mode == "eager, cold"
+    with pytest.raises(InspectionError, match="different questions: mode"):
+        compare_records(warm.record, one.record)
+
+
+@pytest.mark.slow
 def test_compiled(limits: Ceilings) -> None:
     try:
         one = inspector.bench(nn.Linear(3, 3), (2, 3), mode="compile", samples=6, seconds=0.1, ceilings=limits)
