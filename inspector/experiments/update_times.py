@@ -1,4 +1,4 @@
-"""Times of one update at several batch sizes, and a net to time; the line through them is :mod:`inspector.bench.knee`'s."""
+"""Times of one update at several batch sizes, and a net to time; the law is :mod:`inspector.bench.knee`'s."""
 
 from __future__ import annotations
 
