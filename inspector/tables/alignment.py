@@ -31,6 +31,7 @@ _ALIKE: Final = {
     "global_avg_pool": "adaptive_avg_pool",
     "global_max_pool": "adaptive_max_pool",
     "reshape": "flatten",
+    "crop": "pad",  # PyTorch crops by padding with less than nothing
 }
 
 

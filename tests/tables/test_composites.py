@@ -155,6 +155,26 @@ def test_rows_that_are_networks_are_chosen_by_name() -> None:
         read(PRINTED / "vit.md", column="ViT-Tiny")
 
 
+def test_what_is_copied_and_cropped_is_joined() -> None:
+    """U-Net: convolutions 3×3 and up-convolutions 2×2 with biases, from the channels that its rows print."""
+    solution = solve(read(PRINTED / "unet.csv"))
+    down = [(1, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 512), (512, 512)]
+    low = [(512, 1024), (1024, 1024)]
+    up = [(2 * C, C) for C in (512, 256, 128, 64)]
+    again = [pair for C in (512, 256, 128, 64) for pair in ((2 * C, C), (C, C))]
+    convolutions = sum(9 * C_in * C_out + C_out for C_in, C_out in (*down, *low, *again))
+    assert solution.total_params == convolutions + sum(4 * C_in * C_out + C_out for C_in, C_out in up) + 64 * 2 + 2
+    inputs = [solution.rows[index].name for index in solution["copy6.concat"].inputs]
+    assert inputs == ["copy6.crop", "up6"]
+    assert build(solution).to("meta")(torch.empty(1, 1, 572, 572, device="meta")).shape == (1, 2, 388, 388)
+
+
+def test_a_copy_of_nothing_is_refused() -> None:
+    text = (PRINTED / "unet.csv").read_text().replace("copy and crop conv4b", "copy and crop conv9z")
+    with pytest.raises(Contradiction, match=r"copy6: from 512×56×56 to 1024×56×56 has no solution"):
+        solve(read(text))
+
+
 def test_a_count_printed_for_a_block_is_met_or_refused() -> None:
     """GoogLeNet's 3a: weights 192·64 + 192·96 + 96·128·9 + 192·16 + 16·32·25 + 192·32 = 163 328 = 159.5 · 1 024."""
     row = "| inception (3a) | 28×28×256 | 64 | 96 | 128 | 16 | 32 | 32 | {} |"

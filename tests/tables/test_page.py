@@ -36,6 +36,7 @@ def test_a_misprint_of_mobilenet_is_found() -> None:
     with pytest.raises(Contradiction, match=r"from 1024×7×7 to 1024×7×7 has no solution") as caught:
         solve(read(PRINTED / "mobilenet_v1.md"), (3, 224, 224), rows={"conv": {"bias": False}})
     assert len(caught.value.conflicts) == 1
+    assert str(caught.value.changes[0]) == "Conv dw / s2#5 (line 22): the 2 of its stride would have to be 1"
 
 
 def test_alexnet_has_its_known_count() -> None:

@@ -22,7 +22,8 @@ _COMPLETE: Final = frozenset({"torchsummary", "torchinfo", "keras", "inspector",
 def composites(table: Table, conventions: Conventions) -> dict[int, str]:
     """Index of each row that stands for a block → what it is.
 
-    ``copy`` crops an earlier output and joins it; ``dense`` and ``residual`` are bracketed blocks with their convolutions one deeper; the others are kinds.
+    ``copy`` crops an earlier output and joins it; ``dense`` and ``residual`` are bracketed blocks with their
+    convolutions one deeper; the others are kinds.
     """
     if table.format in _COMPLETE:
         return {}
