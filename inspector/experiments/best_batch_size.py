@@ -157,12 +157,9 @@ class BestBatchSize(Experiment):
         points(
             right, sizes, [interval([n * seconds[b] for n in _steps(values, b)]) for b in sizes], "trained", COLORS[0]
         )
-        for power, style, said in (
-            (_best(result, "value"), "-", "predicted B_opt"),
-            (_best(result, "low"), ":", "and"),
-            (_best(result, "high"), ":", "its interval"),
-        ):
-            right.axvline(2**power, color=COLORS[2], linestyle=style, label=said)
+        right.axvline(2 ** _best(result, "value"), color=COLORS[2], label="predicted B_opt")
+        ends = (2 ** _best(result, end) for end in ("low", "high"))
+        right.axvspan(*ends, color=COLORS[2], alpha=0.15, label="its interval")
         right.set(xscale="log", yscale="log", xlabel="batch size B (samples)", ylabel="time to the target loss (s)")
         for axes in (left, right):
             axes.legend()

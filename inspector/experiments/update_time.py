@@ -161,8 +161,13 @@ class UpdateTime(Experiment):
             axes[0].plot(sizes, [1e3 * law.at(size) for size in sizes], color=color, label=f"{net}: α + βB")
             points(axes[0], sizes, [_scaled(each, 1e3) for each in found], f"{net}: measured", color)
             axes[1].plot(
-                sizes, [law.at(1) * size / law.at(size) for size in sizes], color=color, label=f"{net}: predicted"
+                sizes,
+                [law.at(1) * size / law.at(size) for size in sizes],
+                color=color,
+                label=f"{net}: (B* + 1)·B/(B* + B)",
             )
+            fast = [interval([b / ratio for ratio in _ratios(result.values, net, b, 1)]) for b in sizes]
+            points(axes[1], sizes, fast, f"{net}: measured", color)
             axes[1].axhline(1 + law.knee, color=color, linestyle=":", label=f"{net}: 1 + B*")
         axes[0].set(xscale="log", yscale="log", xlabel="batch size B (samples)", ylabel="time of one update (ms)")
         axes[1].set(xscale="log", yscale="log", xlabel="batch size B (samples)", ylabel="epoch: times as fast as B = 1")
