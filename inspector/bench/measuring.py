@@ -30,7 +30,7 @@ _FEWEST = 3
 #: The control compares a call with itself at this level, so that one in a hundred is called noisy by chance.
 _CONTROL = 0.99
 #: How many times as many rounds are taken, at most, where a precision is asked for.
-_LONGER = 8
+_LONGER = 16
 
 
 def time_calls(
@@ -53,7 +53,7 @@ def time_calls(
         seconds: all of it takes about so long at most; after 6 samples of each it stops there. Ctrl-C stops it too,
             and keeps what was measured if that are 6 samples of each.
         seed: of the random order.
-        precision: go on, up to eight times as many samples, until no call may differ from itself by more than this
+        precision: go on, up to 16 times as many samples, until no call may differ from itself by more than this
             share (0.1 is 10 %), as its two entries tell; what is later compared has no say in when it ends.
 
     >>> time_calls({"nothing": lambda: None}, samples=6)["nothing"].p50 < 1e-3

@@ -10,6 +10,7 @@ import click
 
 from inspector.cli import screen
 from inspector.cli.question import Question, asks_of_a_model, guarded
+from inspector.cli.scaling import scaling
 from inspector.cli.sweep import sweep
 from inspector.errors import InspectionError
 
@@ -47,6 +48,7 @@ def bench() -> None:
     """Run the command, or bench the TARGET, that the arguments name."""
 
 
+bench.add_command(scaling)
 bench.add_command(sweep)
 
 
