@@ -1,7 +1,7 @@
 """Time and verdict of every experiment: ``python -m benchmarks.experiments [--quick] [--gpu] [--out DIR]``.
 
-Without ``--gpu`` each runs on the CPU in its quick form, as ``inspector experiment all --quick`` does; with it each runs
-on the CUDA device too, in its full form. Figures and records of the GPU's runs lie beside the JSON.
+Without ``--gpu`` each runs on the CPU in its quick form, as ``inspector experiment all --quick`` does; with it, on the
+CUDA device too, in its full form. Figures of the runs there lie beside the JSON.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Experiments that predict how a training behaves, measure it, and judge the prediction.
 
 >>> from inspector import experiments
->>> result = experiments.run("outliers", quick=True)
->>> result.verdict
-'pass'
+>>> "outliers" in experiments.names()
+True
+>>> sorted(experiments.faults("outliers"))
+['mean-for-median', 'mean-reduction', 'no-outliers', 'squared-huber']
 """
 
 from __future__ import annotations
