@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from inspector.bench.clocks import EventClock, WallClock
+from inspector.bench.float8 import float8_product
 from inspector.bench.records import Ceilings
 from inspector.errors import InspectionError
 
@@ -26,8 +27,22 @@ if TYPE_CHECKING:
 #: Vendors' figures for dense products, without sparsity. Sources: NVIDIA's data sheets of A100, H100 and H200.
 _NOMINAL: dict[str, dict[str, float]] = {
     "A100-SXM": {"bandwidth": 2.039e12, "float32": 19.5e12, "tf32": 156e12, "bfloat16": 312e12, "float16": 312e12},
-    "H100 80GB HBM3": {"bandwidth": 3.35e12, "float32": 67e12, "tf32": 495e12, "bfloat16": 989e12, "float16": 989e12},
-    "H200": {"bandwidth": 4.8e12, "float32": 67e12, "tf32": 495e12, "bfloat16": 989e12, "float16": 989e12},
+    "H100 80GB HBM3": {
+        "bandwidth": 3.35e12,
+        "float32": 67e12,
+        "tf32": 495e12,
+        "bfloat16": 989e12,
+        "float16": 989e12,
+        "float8_e4m3fn": 1979e12,
+    },
+    "H200": {
+        "bandwidth": 4.8e12,
+        "float32": 67e12,
+        "tf32": 495e12,
+        "bfloat16": 989e12,
+        "float16": 989e12,
+        "float8_e4m3fn": 1979e12,
+    },
 }
 _SIZES: tuple[int, ...] = tuple(2**power for power in range(14, 29, 2))  # bytes of a working set
 _GPU_SIZES: tuple[int, ...] = tuple(2**power for power in range(20, 33, 2))
@@ -142,6 +157,9 @@ def _peaks(kind: str, edges: tuple[int, ...], clock: Clock, seconds: float) -> d
         if kind == "cuda":
             precision.fp32_precision = "tf32"
             found["tf32"] = _products(kind, torch.float32, edges, clock, seconds)
+            eighths = [(2 * edge**3, float8_product(edge, kind)) for edge in edges]
+            speeds = [work / _best(call, clock, seconds) for work, call in eighths if call is not None]
+            found |= {"float8_e4m3fn": max(speeds)} if speeds else {}
     finally:
         precision.fp32_precision = before
     return found

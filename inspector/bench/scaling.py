@@ -1,9 +1,9 @@
 """A training step on several devices under torchrun: what the others and the exchange of gradients cost.
 
 Each process computes on its own batch (weak scaling). Three times are taken in turn: rank 0 alone while the others
-wait; all at once without exchange, whose excess is what they take from each other (host, memory, power); all at once with
-``DistributedDataParallel``, whose further excess is the exchange that computing does not hide. A step of several lasts
-as long as that of the slowest.
+wait; all at once without exchange, whose excess is what they take from each other (host, memory, power); all at once
+with ``DistributedDataParallel``, whose further excess is the exchange that computing does not hide. A step of several
+lasts as long as that of the slowest.
 """
 
 from __future__ import annotations
