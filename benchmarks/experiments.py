@@ -1,7 +1,8 @@
 """Time and verdict of every experiment: ``python -m benchmarks.experiments [--quick] [--gpu] [--out DIR]``.
 
-Without ``--gpu`` each runs on the CPU in its quick form, as ``inspector experiment all --quick`` does; with it, on the
-CUDA device too, in its full form. Figures of the runs there lie beside the JSON.
+Without ``--gpu`` each runs on the CPU in its quick form, as ``inspector experiment all --quick`` does; with it, in full on
+the CUDA device, and figures of those runs lie beside the JSON. What the JSON holds of the other device stays in it. When
+interrupted, it writes what it has.
 """
 
 from __future__ import annotations
@@ -54,14 +55,17 @@ def measured(name: str, device: str, quick: bool, pictures: Path | None) -> dict
 
 def tables(report: dict[str, Any]) -> str:
     """A row for each experiment, a column for each device."""
-    ran, devices = report["machine"], report["devices"]
-    words = [f"{ran['processor']}, {ran['cores']} cores", f"torch {report['versions']['torch']}"]
-    if "cuda" in report["versions"]:
-        words.append(report["versions"]["cuda"])
-    chosen = list(dict.fromkeys(name for found in devices.values() for name in found))
-    rows = [[name, *(_cell(found.get(name)) for found in devices.values())] for name in chosen]
-    total = [f"{sum(entry['seconds'] for entry in found.values()):.0f} s" for found in devices.values()]
-    return f"{', '.join(words)}.\n\n{grid(['', *(_DEVICES[device] for device in devices)], [*rows, ['all', *total]])}"
+    devices = report["devices"]
+    words = []
+    for device, found in devices.items():
+        ran = found["ran"]
+        at = ran.get("gpu") or f"{ran['machine']['processor']}, {ran['machine']['cores']} cores"
+        words.append(f"{_DEVICES[device]}: {at}, torch {ran['torch']}.")
+    columns = [found["experiments"] for found in devices.values()]
+    chosen = list(dict.fromkeys(name for column in columns for name in column))
+    rows = [[name, *(_cell(column.get(name)) for column in columns)] for name in chosen]
+    total = [f"{sum(entry['seconds'] for entry in column.values()):.0f} s" for column in columns]
+    return f"{' '.join(words)}\n\n{grid(['', *(_DEVICES[device] for device in devices)], [*rows, ['all', *total]])}"
 
 
 def _cell(entry: dict[str, Any] | None) -> str:
@@ -73,38 +77,47 @@ def _cell(entry: dict[str, Any] | None) -> str:
     return f"{entry['verdict']}, {claims['pass']} of {sum(claims.values())} claims, {entry['seconds']:.1f} s"
 
 
+def suite(chosen: list[str], device: str, quick: bool, pictures: Path | None) -> dict[str, Any]:
+    """Every experiment, until Ctrl-C."""
+    found: dict[str, Any] = {}
+    try:
+        for name in chosen:
+            found[name] = measured(name, device, quick, pictures)
+    except KeyboardInterrupt:
+        print("interrupted: what is measured is written", file=sys.stderr, flush=True)
+    return found
+
+
+def report(found: dict[str, Any], device: str, before: dict[str, Any]) -> dict[str, Any]:
+    """The record: what was measured now, beside what was measured on the other device before."""
+    ran = {"machine": machine.machine(), "torch": torch.__version__}
+    if device == "cuda":
+        ran["gpu"] = f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
+    devices = {**before.get("devices", {}), device: {"ran": ran, "experiments": found}}
+    return {"schema_version": 1, "devices": {name: devices[name] for name in _DEVICES if name in devices}}
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments", description=__doc__)
-    parser.add_argument(
-        "--quick", action="store_true", help="the quickest experiment alone, to see that all of it works"
-    )
-    parser.add_argument("--gpu", action="store_true", help="measure on the CUDA device too")
-    parser.add_argument("--only", nargs="+", choices=names(), metavar="NAME", help="these experiments")
+    parser.add_argument("--quick", action="store_true", help="one experiment alone, to see that all of it works")
+    parser.add_argument("--gpu", action="store_true", help="measure on the CUDA device")
     parser.add_argument("--out", type=Path, default=HERE / "results", metavar="DIR", help="for experiments.json")
     options = parser.parse_args()
     if options.gpu and not torch.cuda.is_available():
         parser.error("--gpu: PyTorch sees no CUDA device")
-    chosen = options.only or (["outliers"] if options.quick else names())
+    chosen = ["outliers"] if options.quick else names()
     for name in chosen:
         experiment(name)  # imports are no part of the time
-    versions = {"torch": torch.__version__}
-    if options.gpu:
-        versions["cuda"] = f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
-    devices = {"cpu": {name: measured(name, "cpu", True, None) for name in chosen}}
-    if options.gpu:
-        pictures = options.out / "experiments"
-        devices["cuda"] = {name: measured(name, "cuda", options.quick, pictures) for name in chosen}
-    report: dict[str, Any] = {
-        "schema_version": 1,
-        "machine": machine.machine(),
-        "versions": versions,
-        "devices": devices,
-    }
+    device = "cuda" if options.gpu else "cpu"
+    pictures = options.out / "experiments" if options.gpu else None
+    found = suite(chosen, device, options.quick or not options.gpu, pictures)
+    file = options.out / "experiments.json"
+    whole = report(found, device, json.loads(file.read_text()) if file.exists() else {})
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "experiments.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    if not options.quick and not options.only:
-        write_between(HERE / "README.md", "experiments", tables(report))
+    file.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+    if not options.quick:
+        write_between(HERE / "README.md", "experiments", tables(whole))
 
 
 if __name__ == "__main__":
