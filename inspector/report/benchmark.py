@@ -73,14 +73,16 @@ def totals(record: Any) -> list[tuple[str, str]]:
         found.append(("Layers", f"add up to {duration(record.hooked)}: {what}"))
     if record.memory:
         found.append(("Memory", ", ".join(f"{name} {text.size_of(size)}" for name, size in record.memory.items())))
-    if timing.noisy:
-        found.append(("Noisy", timing.reason))
+    if timing.reason:
+        found.append(("Noisy" if timing.noisy else "Remark", timing.reason))
     return found
 
 
 def _columns() -> dict[str, Column[Any]]:
     return {
-        "layer": Column("Layer (type)", False, lambda row: ((f"{row.path} ({row.kind})".strip(), ""),)),
+        "layer": Column(
+            "Layer (type)", False, lambda row: ((f"{row.path} ({row.kind})" if row.path else row.kind, ""),)
+        ),
         "measured": Column("Measured", True, lambda row: ((duration(row.measured), ""),)),
         "floor": Column("Floor", True, lambda row: ((duration(row.floor), ""),)),
         "efficiency": Column(

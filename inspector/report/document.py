@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = "1.0"
 
 
-def schema(name: Literal["prediction", "verification", "comparison", "memory"] = "prediction") -> dict[str, Any]:
+def schema(
+    name: Literal["prediction", "verification", "comparison", "memory", "benchmark"] = "prediction",
+) -> dict[str, Any]:
     """The JSON Schema of :func:`document`, of :func:`verification_document`, which refers to it, or of a comparison."""
     file = resources.files("inspector.report").joinpath(f"schema/{name}.json")
     found: dict[str, Any] = json.loads(file.read_text("utf-8"))

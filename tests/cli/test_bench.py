@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
 from inspector.bench import run
 from inspector.cli import main
+from inspector.report import document
 from tests.bench.devices import CEILINGS
 
 Bench = Callable[..., Result]
@@ -43,10 +45,18 @@ def base(quick: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+def test_saved_records_hold_to_their_schema(base: Path) -> None:
+    found = json.loads(base.read_text())
+    jsonschema.validate(found, document.schema("benchmark"))
+    del found["records"][0]["rows"][0]["lost"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(found, document.schema("benchmark"))
+
+
 def altered(base: Path, name: str, **changes: object) -> str:
     """A copy of the baseline with other fields; ``factor`` multiplies its times."""
-    document = json.loads(base.read_text())
-    record = document["records"][0]
+    found = json.loads(base.read_text())
+    record = found["records"][0]
     factor = float(changes.pop("factor", 1.0))
     timing = record["timing"]
     timing["samples"] = [factor * (1 + step / 1000) for step in range(20)]
@@ -60,7 +70,7 @@ def altered(base: Path, name: str, **changes: object) -> str:
     record["environment"] |= changes.pop("environment", {})
     record |= changes
     file = base.with_name(name)
-    file.write_text(json.dumps(document))
+    file.write_text(json.dumps(found))
     return str(file)
 
 
@@ -72,15 +82,19 @@ def test_the_table_and_its_totals(bench: Bench) -> None:
     assert "with ideal fusion" in printed.stdout
 
 
+@pytest.mark.slow
 def test_json_modes_and_the_baseline(bench: Bench, base: Path) -> None:
     found = bench(*LENET, "--mode", "eager,channels_last", "--no-layers", "--json")
-    assert [record["mode"] for record in json.loads(found.stdout)["records"]] == ["eager", "channels_last"]
+    printed = json.loads(found.stdout)
+    jsonschema.validate(printed, document.schema("benchmark"))
+    assert [record["mode"] for record in printed["records"]] == ["eager", "channels_last"]
     held = bench(*LENET, "--no-layers", "--baseline", str(base))
     assert held.exit_code == 0
     assert "× the baseline" in held.stderr
     assert "are found in 95 of 100 runs" in held.stderr
 
 
+@pytest.mark.slow
 def test_conditions_decide_the_exit_code(bench: Bench, base: Path) -> None:
     quicker = altered(base, "quicker.json", factor=1e-9)
     failed = bench(*LENET, "--no-layers", "--baseline", quicker, "--fail-if", "p50 > 1.05*baseline")
