@@ -1,8 +1,8 @@
 """Time and verdict of every experiment: ``python -m benchmarks.experiments [--quick] [--gpu] [--out DIR]``.
 
-Without ``--gpu`` each runs on the CPU in its quick form, as ``inspector experiment all --quick`` does; with it, in full on
-the CUDA device, and figures of those runs lie beside the JSON. What the JSON holds of the other device stays in it. When
-interrupted, it writes what it has.
+Without ``--gpu`` each runs on the CPU in its quick form, as ``inspector experiment all --quick`` does; with it, on the
+CUDA device in full, and figures of those runs lie beside the JSON. What the JSON holds of the other device stays in it.
+When interrupted, it writes what it has.
 """
 
 from __future__ import annotations
