@@ -114,7 +114,7 @@ class UpdateTime(Experiment):
             net = "small"
         times = _times(config, net, _sizes(config), str(cell.arguments["mode"]))
         found = line(times)
-        return {f"T{size}": time for size, time in times.items()} | {"alpha": found.fixed, "beta": found.slope}
+        return {**{f"T{size}": time for size, time in times.items()}, "alpha": found.fixed, "beta": found.slope}
 
     def gather(
         self, config: Config, values: Mapping[str, Mapping[str, JSON]]
