@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-MODES = ("eager", "compile", "graph", "channels_last", "autocast")
+MODES = ("eager", "compile", "graph", "channels_last", "autocast", "transfer")
 #: Those in which PyTorch calls each module from Python, so that hooks can time it.
 WATCHED = frozenset({"eager", "channels_last", "autocast"})
 _WARM_UPS = 3
@@ -33,6 +33,10 @@ def prepared(
         raise InspectionError(f"there is no mode {mode!r}; there are {', '.join(MODES)}")
     if mode == "graph" and device.type != "cuda":
         raise InspectionError(f"mode graph captures CUDA graphs, and the device is {device.type}")
+    if mode == "transfer":
+        if device.type == "cpu":
+            raise InspectionError("mode transfer copies the input to the device first, and on the cpu it is there")
+        return transferring(model, args, kwargs, device), args, kwargs, nullcontext
     if mode == "compile":
         return torch.compile(model), args, kwargs, nullcontext
     if mode == "channels_last":
@@ -41,6 +45,24 @@ def prepared(
     if mode == "autocast":
         return model, args, kwargs, lambda: torch.autocast(device.type, dtype=torch.bfloat16)
     return model, args, kwargs, nullcontext
+
+
+def transferring(model: nn.Module, args: Any, kwargs: dict[str, Any], device: torch.device) -> Callable[..., Any]:
+    """Calls the model on copies of the input that come from the host's memory each time, pinned where there is CUDA."""
+
+    def at_home(tensor: Tensor) -> Tensor:
+        copy = tensor.detach().cpu()
+        return copy.pin_memory() if torch.cuda.is_available() else copy
+
+    host_args, host_kwargs = map_tensors(args, at_home), {k: map_tensors(v, at_home) for k, v in kwargs.items()}
+
+    def moved(tensor: Tensor) -> Tensor:
+        return tensor.to(device, non_blocking=True)
+
+    def call(*_: Any, **__: Any) -> Any:
+        return model(*map_tensors(host_args, moved), **{k: map_tensors(v, moved) for k, v in host_kwargs.items()})
+
+    return call
 
 
 def _channels_last(tensor: Tensor) -> Tensor:
