@@ -60,7 +60,8 @@ def test_predict_does_load_torch() -> None:
 @pytest.mark.parametrize("first", ["inspector.predict", "inspector.verify", "inspector.bench.run"])
 def test_functions_are_not_hidden_by_submodules_of_their_names(first: str) -> None:
     """`import inspector.predict` would set the submodule as the package's attribute, where people call the function."""
-    script = f"import {first}, inspector; assert callable(inspector.predict) and callable(inspector.verify) and callable(inspector.bench)"
+    functions = "inspector.predict, inspector.verify, inspector.bench"
+    script = f"import {first}, inspector; assert all(map(callable, ({functions})))"
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
 
 
