@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -32,6 +33,10 @@ while True:
 
 @pytest.fixture
 def neighbour() -> Iterator[None]:
+    """One busy process beside this one; where others keep all processors busy already, there is no telling of one."""
+    load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    if load > processors:
+        pytest.skip(f"this machine is busy without a neighbour: load {load:.1f} on {processors} processors")
     process = subprocess.Popen([sys.executable, "-c", _NEIGHBOUR])
     try:
         yield
@@ -55,7 +60,7 @@ def test_beside_a_busy_neighbour_nothing_is_found_where_nothing_is_and_a_fifth_i
     alarms = missed = 0
     controls = []
     for seed in range(RUNS):
-        found = time_calls(calls, samples=30, seconds=10, seed=seed, precision=0.08)
+        found = time_calls(calls, samples=30, seconds=2, seed=seed, precision=0.08)
         control = compare(found["one"], found["same"], in_turn=True)
         controls.append(control.interval)
         alarms += control.decision != "no difference seen"
