@@ -143,7 +143,14 @@ def _conventions(given: Sequence[str]) -> Conventions:
     from inspector.tables import Conventions
     from inspector.tables.composites.conventions import KNOWN
 
-    values: dict[str, Any] = parse_arguments(given)
+    plain = next((text for text in given if "=" not in text), None)
+    if plain is not None:
+        raise InspectionError(f"--assume {plain!r} must be name=value, such as classes=10")
+    truths = {"true": True, "false": False}
+    values: dict[str, Any] = {
+        name: truths.get(value.lower(), value) if isinstance(value, str) else value
+        for name, value in parse_arguments(given).items()
+    }
     for name in values:
         if name not in KNOWN:
             raise InspectionError(f"--assume {name}: known are {', '.join(KNOWN)}")

@@ -189,3 +189,25 @@ def test_an_unknown_layer_makes_the_total_a_least_one(table: Callable[..., Resul
     text = "| Layer | Output Shape |\n|---|---|\n| Linear-1 | [-1, 4] |\n| Bilinear-2 | [-1, 4] |\n"
     done = table("-", "--input", "4", text=text)
     assert "parameters: 20 ≥ 20" in done.stdout or "≥ 20" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("classes", "must be name=value"),
+        ("norms=maybe", "norms is true or false"),
+        ("classes=x", "classes is an integer"),
+    ],
+)
+def test_what_is_assumed_wrongly_is_said(table: Callable[..., Result], given: str, message: str) -> None:
+    paper = str(LENET.parent / "resnet.md")
+    done = table(paper, "--column", "18-layer", "--input", "3,224,224", "--assume", given)
+    assert done.exit_code == 2
+    assert message in done.stderr
+
+
+def test_normalizations_can_be_left_out(table: Callable[..., Result]) -> None:
+    paper = str(LENET.parent / "resnet.md")
+    done = table(paper, "--column", "18-layer", "--input", "3,224,224", "--assume", "norms=false", "--csv")
+    assert done.exit_code == 0, done.stderr
+    assert "batch_norm" not in done.stdout

@@ -211,3 +211,19 @@ def test_fused_blocks_and_expansion_one() -> None:
     wide = [(4 * 9 * 4 + 2 * 4), (16 * 4 * 9 + 2 * 16) + (6 * 16 + 2 * 6), (24 * 6 * 9 + 2 * 24) + (6 * 24 + 2 * 6)]
     assert solution.total_params == sum(wide)
     assert prod(solution.rows[-1].output_shape) == 6 * 4 * 4
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "old", "new"),
+    [
+        ("mobilenet_v2.md", None, "| 6 | 160 | 3 | 2 |", "| 6 | 160 | 999999 | 2 |"),
+        ("vit.md", "ViT-Base", "| ViT-Base | 12 |", "| ViT-Base | 999999999 |"),
+        ("densenet.html", "DenseNet-121", "&times; 24", "&times; 20000"),
+        ("vit.md", "ViT-Base", "| 768 |", "| 99999999999999999999 |"),
+    ],
+)
+def test_a_hostile_block_is_refused(file: str, column: str | None, old: str, new: str) -> None:
+    text = (PRINTED / file).read_text()
+    assert old in text
+    with pytest.raises(InspectionError, match=r"(is|are) above|more digits than"):
+        solve(read(text.replace(old, new), column=column), IMAGE)

@@ -17,8 +17,10 @@ from torch import nn
 import inspector
 from inspector.errors import InspectionError
 from inspector.tables import Bounds, Contradiction, PrintedRow, Table, build, read, solve
+from inspector.tables.solving import kinds
 from inspector.tables.solving.axis import Mode, Wanted, axis
-from inspector.tables.solving.families import Ways
+from inspector.tables.solving.families import Solutions, Ways
+from inspector.tables.solving.problem import Problem
 from inspector.tables.solving.totals import best_sums, kept_counts
 
 LENET = Path(__file__).parent / "printed" / "lenet_torchsummary.md"
@@ -274,6 +276,46 @@ def test_a_thousand_rows_are_solved() -> None:
     table = rows(*[("conv", (8, 16, 16), 8 * (8 * 9 + 1))] * 1000)
     solution = solve(table, (8, 16, 16), param_total=1000 * 584)
     assert solution.total_params == 584_000
+
+
+def deep(number: int) -> Table:
+    """Convolutions 3×3 of one width, whose counts are not printed."""
+    return rows(*(("conv", (8, 16, 16), None) for _ in range(number)))
+
+
+def test_equal_rows_are_answered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 1 000 equal rows only the first is solved, and the second, which takes what the first gives."""
+    asked: list[object] = []
+
+    def counted(problem: Problem, *, strict: bool) -> Solutions:
+        asked.append(problem.row.name)
+        return once(problem, strict=strict)
+
+    once = kinds._solved
+    monkeypatch.setattr(kinds, "_solved", counted)
+    monkeypatch.setattr(kinds, "_ANSWERED", {})
+    solution = solve(deep(1000), (3, 16, 16))
+    assert len(solution.rows) == 1000
+    assert asked == ["conv-1", "conv-2"]
+
+
+def test_equal_questions_do_not_share_what_differs() -> None:
+    """The same shapes with another print, another request or other bounds are other questions."""
+    table = deep(1)
+    free = solve(table, (3, 16, 16))
+    assert solve(table, (3, 16, 16), kernel=5).rows[0].solutions.count < free.rows[0].solutions.count
+    assert solve(table, (3, 16, 16), bounds=Bounds(kernel=3)).rows[0].solutions.count < free.rows[0].solutions.count
+    printed = Table((replace(table.rows[0], params=8 * 3),), "markdown")
+    assert solve(printed, (3, 16, 16)).rows[0].hyperparameters["bias"] is False
+    assert solve(table, (3, 16, 16)).rows[0].solutions.count == free.rows[0].solutions.count
+
+
+def test_a_far_fetched_total_takes_bounded_work() -> None:
+    with pytest.raises(Contradiction, match="no solution of the rows adds up to 1 000 000 000 007"):
+        solve(deep(1000), (3, 16, 16), param_total=10**12 + 7)
+    within = solve(deep(1000), (3, 16, 16), param_total=999 * 8 * (8 * 9 + 1) + 8 * (3 * 9 + 1))
+    assert within.joint is None
+    assert any("the total was not used" in note for note in within.notes)
 
 
 def test_package_attribute() -> None:

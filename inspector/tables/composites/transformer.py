@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from inspector.tables.reading.limits import MAX_REPEAT
+
 if TYPE_CHECKING:
     from inspector.tables.composites.writer import Writer
 
@@ -33,6 +35,8 @@ def encoder(writer: Writer) -> None:
     elif writer.shape[-1] != width:
         raise writer.refuse(f"its hidden size {width} is not that of the tokens before it")
     assert isinstance(layers, int)
+    if layers > MAX_REPEAT:
+        raise writer.refuse(f"{layers} blocks are above {MAX_REPEAT}, the most that are written out")
     writer.note("a transformer block normalizes, attends and adds, then normalizes, widens with GELU, narrows and adds")
     for number in range(1, layers + 1):
         entry = writer.last
