@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -92,7 +93,7 @@ def test_events_give_each_layer_its_own_time_with_one_synchronise_a_round() -> N
 
 def test_the_wall_clock_is_read_around_the_call_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("inspector.bench.layers.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
 
     class Slow(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
