@@ -71,6 +71,7 @@ class Symbols:
         if self._env is None:
             return nullcontext()
         from torch._dispatch.python import enable_python_dispatcher
+
         stack = ExitStack()
         stack.enter_context(enable_python_dispatcher())
         stack.enter_context(fake_tensors(self._env))
