@@ -18,6 +18,7 @@ EXPERIMENTS: dict[str, str] = {
     "l2-regularisation": "inspector.experiments.l2_regularisation:L2Regularisation",
     "outliers": "inspector.experiments.outliers:Outliers",
     "batch-statistics": "inspector.experiments.batch_statistics:BatchStatistics",
+    "gradient-noise": "inspector.experiments.gradient_noise:GradientNoise",
     "sync-batchnorm": "inspector.experiments.sync_batchnorm:SyncBatchnorm",
     "update-time": "inspector.experiments.update_time:UpdateTime",
     "best-batch-size": "inspector.experiments.best_batch_size:BestBatchSize",
