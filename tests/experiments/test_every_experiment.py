@@ -15,8 +15,6 @@ pytestmark = pytest.mark.slow
 for module in ("matplotlib", "mlxtend"):
     pytest.importorskip(module)
 NAMES = names()
-#: Those whose verdict the theory leaves open; they must say what would decide.
-OPEN = {"sharp-minima"}
 
 
 @functools.cache
@@ -29,7 +27,7 @@ def test_it_passes_or_says_what_is_open(name: str) -> None:
     result = plain(name)
     failed = [judged for judged in result.claims if judged.verdict == "fail"]
     assert not failed
-    assert result.verdict == "pass" or name in OPEN or all(judged.reason for judged in result.claims)
+    assert result.verdict == "pass" or all(judged.reason for judged in result.claims)
     assert result.claims
     json.loads(result.to_json(), parse_constant=pytest.fail)
     assert result.figure().axes
@@ -38,7 +36,7 @@ def test_it_passes_or_says_what_is_open(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1])  # five of them: python -m benchmarks.experiments
 def test_no_seed_turns_it_to_fail(name: str, seed: int) -> None:
     assert plain(name, seed).verdict != "fail"
 
