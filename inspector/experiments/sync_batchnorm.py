@@ -234,8 +234,8 @@ def _started(config: Config) -> dict[str, JSON]:
         if len(list(Path(folder).glob("answer-*.json"))) < len(started):
             codes = ", ".join(str(process.exitcode) for process in started)
             raise InspectionError(
-                f"of {len(started)} processes some gave no answer (exit codes {codes}); their own messages stand above. "
-                "Do they reach each other over this machine's loopback network?"
+                f"of {len(started)} processes some gave no answer (exit codes {codes}); their messages stand above. Do "
+                "they reach each other over this machine's loopback network?"
             )
         found: dict[str, JSON] = json.loads((Path(folder) / "answer-0.json").read_text())
         return found
