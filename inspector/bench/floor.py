@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from inspector.records import Row
 
 #: A multiplication and an addition.
-_FLOPS_PER_MAC = 2
+_FLOPS_PER_MAC: float = 2
 
 
 @dataclass(frozen=True, slots=True)
