@@ -47,7 +47,7 @@ _RATE_SLACK = (9 / 8) ** 2 - 1
 #: Trained sizes lie a factor 4 apart when quick, so that the best of them is within 2 of the best there is.
 _GRID = 2.0
 _ONE = Predicted.exactly(1.0, "1")
-#: Turns of an A/A run's timings; the first is what the others are held against.
+#: Turns of an A/A run's timings; each measures both sides.
 _TURNS = 4
 
 
@@ -78,7 +78,7 @@ class BestBatchSize(Experiment):
             ]
         task = Task.of(config)
         sizes = _sizes(config)
-        law = line(times_of_updates(task, sizes))
+        law = line(times_of_updates(task, {size: size for size in sizes}))
         seed = seed_of(config.seed, "pilot")
         steps, rate = steps_needed(task, sizes[-1], RATES, seed)
         if math.isnan(rate):
@@ -103,8 +103,8 @@ class BestBatchSize(Experiment):
         task = Task.of(config)
         batch = cell.arguments["batch"]
         if not isinstance(batch, int):
-            times = times_of_updates(task, (32,) if config.control else _sizes(config))
-            return {f"T{size}": seconds for size, seconds in times.items()}
+            sizes = {1: 32, 2: 32} if config.control else {size: size for size in _sizes(config)}
+            return {f"T{key}": seconds for key, seconds in times_of_updates(task, sizes).items()}
         rates = RATES[:1] if config.fault == "fixed-rate" else RATES
         steps, rate = steps_needed(
             task, batch, rates, seed_of(config.seed, cell.arguments["seed"]), repeated=config.fault == "repeated-sample"
@@ -116,9 +116,9 @@ class BestBatchSize(Experiment):
         self, config: Config, values: Mapping[str, Mapping[str, JSON]]
     ) -> Mapping[str, Sequence[float] | Measured]:
         if config.control:
-            first, *times = column(values, "T32", "time,")
             pairs = zip(column(values, "steps", "a,"), column(values, "steps", "b,"), strict=True)
-            return {"same-steps": [a / b for a, b in pairs], "same-time": [time / first for time in times]}
+            times = zip(column(values, "T1", "time,"), column(values, "T2", "time,"), strict=True)
+            return {"same-steps": [a / b for a, b in pairs], "same-time": [a / b for a, b in times]}
         sizes = _sizes(config)
         seconds = _seconds(config, values)
         runs = [dict(zip(sizes, each, strict=True)) for each in zip(*(_steps(values, b) for b in sizes), strict=True)]

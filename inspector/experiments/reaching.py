@@ -149,8 +149,8 @@ def noise_on_the_way(task: Task, batch: int, rate: float, seed: int, points: int
     return sum(each.trace for each in found) / square
 
 
-def times_of_updates(task: Task, sizes: Sequence[int]) -> dict[int, float]:
-    """Batch size → seconds of one update."""
+def times_of_updates(task: Task, sizes: Mapping[int, int]) -> dict[int, float]:
+    """Seconds of one update for each of the batch sizes, by their keys; measured in turn, so that a load meets all."""
     model = task.network(0)
     optimizer = torch.optim.SGD(model.parameters(), 1e-3)
     generator = torch.Generator().manual_seed(0)
@@ -162,7 +162,7 @@ def times_of_updates(task: Task, sizes: Sequence[int]) -> dict[int, float]:
 
         return one
 
-    return timed({size: update(size) for size in sizes}, task.x.device, seconds=2)
+    return timed({key: update(size) for key, size in sizes.items()}, task.x.device, seconds=2)
 
 
 def hyperbola(steps: Mapping[int, float]) -> tuple[float, float]:
