@@ -1,6 +1,4 @@
-"""Batch normalization put out of action, on a copy: frozen at its running statistics, or replaced by group "
-"normalization.
-"""
+"""Batch normalization put out of action, on a copy: frozen at its running statistics, or replaced by GroupNorm."""
 
 from __future__ import annotations
 
