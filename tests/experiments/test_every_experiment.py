@@ -35,6 +35,8 @@ def test_it_passes_or_says_what_is_open(name: str) -> None:
         assert axes.get_ylabel() or axes.get_xlabel() or axes.get_title()
 
 
+#: These measure times, which on a busy machine may scatter too much to decide: a fault may leave them open, twice.
+TIMED = ("update-time", "best-batch-size")
 #: These train for a minute; five seeds of each were tried once.
 LONG = ("small-batch-norms", "sharp-minima")
 
@@ -47,7 +49,12 @@ def test_no_seed_turns_it_to_fail(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize(("name", "fault"), [(name, fault) for name in NAMES for fault in faults(name)])
 def test_a_planted_fault_fails(name: str, fault: str) -> None:
-    assert run(name, quick=True, fault=fault).verdict == "fail"
+    for _ in range(3 if name in TIMED else 1):
+        verdict = run(name, quick=True, fault=fault).verdict
+        assert verdict != "pass"
+        if verdict == "fail":
+            return
+    pytest.fail(f"{fault} left {name} open")
 
 
 @pytest.mark.parametrize("name", NAMES)
