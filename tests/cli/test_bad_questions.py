@@ -267,7 +267,7 @@ def test_forward_that_needs_values(run: Run) -> None:
     refused(run("summary", "Branches", "--input", "2,4"), "--input-file", "if x.sum() > 0:")
 
 
-@pytest.mark.parametrize(("model", "line"), [("NeverEnds", "time.sleep(0.01)  # here"), ("NeverBuilt", "nets.py:")])
+@pytest.mark.parametrize(("model", "line"), [("NeverEnds", "time.sleep(86_400)  # here"), ("NeverBuilt", "nets.py:")])
 def test_what_never_ends(run: Run, model: str, line: str) -> None:
     refused(run("summary", model, "--input", "2,4", "--timeout", "0.5"), "no answer within 0.5 s (--timeout)", line)
 
