@@ -46,19 +46,19 @@ class ModelInputs:
         size, stride and dtype.
         """
         device = torch.device(device)
-        generator = torch.Generator().manual_seed(0)
         twins: dict[int, Tensor] = {}
+        if device.type == "meta":
+            make = meta_twin
+        else:
+            generator = torch.Generator().manual_seed(0)
+
+            def make(tensor: Tensor) -> Tensor:
+                return (_values(tensor, generator) if tensor.is_meta else tensor).to(device)
 
         def convert(tensor: Tensor) -> Tensor:
             twin = twins.get(id(tensor))
             if twin is None:
-                if device.type == "meta":
-                    twin = meta_twin(tensor)
-                elif tensor.is_meta:
-                    twin = _values(tensor, generator).to(device)
-                else:
-                    twin = tensor.to(device)
-                twins[id(tensor)] = twin
+                twin = twins[id(tensor)] = make(tensor)
             return twin
 
         return map_tensors(self.args, convert), {key: map_tensors(value, convert) for key, value in self.kwargs.items()}

@@ -27,6 +27,10 @@ FRESH: frozenset[Any] = frozenset(
 )
 
 
+#: Types of arguments that hold no tensor; what a call is mostly given beside its tensors.
+_PLAIN = frozenset((int, float, bool, str, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format))
+
+
 class Unknown(Exception):
     """The tensor's value depends on input that holds no data."""
 
@@ -71,7 +75,8 @@ class KnownValues:
 
     def covers(self, args: Any, kwargs: Any) -> bool:
         """Every tensor among the arguments is known; true where there is none."""
-        return all(tensor in self for tensor in tensors((args, kwargs)))
+        plain = [value for value in (*args, *kwargs.values()) if type(value) not in _PLAIN]
+        return all(tensor in self for tensor in tensors(plain)) if plain else True
 
     def remember(self, function: Any, args: Any, kwargs: Any, output: Any) -> None:
         """Note that ``output`` is what ``function`` gives for known arguments, or writes into one of them."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import cached_property
+from itertools import compress
+from operator import not_
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -22,7 +24,7 @@ from inspector.report import table, web
 from inspector.structure import deep_copy, map_tensors, tensors, unwrap
 from inspector.symbolic import Symbols
 from inspector.trace import Tracer
-from inspector.wrappers import opened, remarks, scripts_call, uncompiled
+from inspector.wrappers import kinds_of, opened, remarks, scripts_call, uncompiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,7 +58,6 @@ class Prediction:
         self.input_description = inputs.describe() if not symbols else _described(inputs, symbols)
         self.notes = tuple(notes)
         self._registered = registered
-        self._entries = registered.entries
         self._calls = tracer.calls
         self._entered = tracer.modules
         self._returns = tracer.returns
@@ -76,7 +77,7 @@ class Prediction:
         return tuple(self._row(Call(*call)) for call in self._calls)
 
     def _row(self, call: Call) -> Row:
-        params = sum(self._entries[number].numel for number in call.parameters)
+        params = sum(self._registered.counts[number] for number in call.parameters)
         params_formula = call.params_formula
         if params and (params_formula is None or params_formula.number != params):
             params_formula = _PARAMETER_ELEMENTS(n=params)
@@ -125,29 +126,32 @@ class Prediction:
         macs: Any = 0
         elementwise: Any = 0
         params = unknown = 0
-        sums: list[tuple[Any, Any, int, int]] = [(0, 0, 0, 0)]
-        entries = self._entries
+        so_far: tuple[Any, Any, int, int] = (0, 0, 0, 0)
+        sums = [so_far]
+        counts = self._registered.counts
         symbolic = bool(self._symbols)
         for fields in self._calls:
-            call = fields if type(fields) is Call else None  # None: a plain tuple, whose other facts are as usual
             bound = fields[3]
-            if bound is None and call is None:  # no work: a view, an index
-                pass
-            elif bound is None or symbolic or (call is not None and call.times != 1):
+            if symbolic or type(fields) is Call:  # else a plain tuple, whose other facts are as usual
                 mine, others = self._work(Call(*fields))
                 if mine is None:
                     unknown += 1
                 else:
                     macs += mine
                 elementwise += others
-            elif bound.formula.counts == "macs":
-                macs += bound.number
-            else:
-                elementwise += bound.number
+            elif bound is not None:
+                if bound.formula.counts == "macs":
+                    macs += bound.number
+                else:
+                    elementwise += bound.number
+            elif len(fields) == 5:  # no work and no parameter: a view, an index
+                sums.append(so_far)
+                continue
             if len(fields) > 5:
                 for number in fields[5]:
-                    params += entries[number].numel
-            sums.append((macs, elementwise, params, unknown))
+                    params += counts[number]
+            so_far = (macs, elementwise, params, unknown)
+            sums.append(so_far)
         return sums
 
     @cached_property
@@ -192,23 +196,23 @@ class Prediction:
                 buffer=entry.buffer,
                 used=entry.buffer or number in used,
             )
-            for number, entry in enumerate(self._entries)
+            for number, entry in enumerate(self._registered.entries)
         )
 
     @property
     def total_params(self) -> int:
         """Elements of all registered parameters, shared ones once."""
-        return sum(entry.numel for entry in self._entries if not entry.buffer)
+        return sum(compress(self._registered.counts, map(not_, self._registered.buffers)))
 
     @property
     def trainable_params(self) -> int:
         """Elements of the parameters that require a gradient."""
-        return sum(entry.numel for entry in self._entries if entry.trainable)
+        return sum(entry.numel for entry in self._registered.entries if entry.trainable)
 
     @property
     def buffer_elements(self) -> int:
         """Elements of all registered buffers."""
-        return sum(entry.numel for entry in self._entries if entry.buffer)
+        return sum(compress(self._registered.counts, self._registered.buffers))
 
     @property
     def total_macs(self) -> Any:
@@ -228,18 +232,18 @@ class Prediction:
     @property
     def param_bytes(self) -> int:
         """Bytes of all parameters, each in its own dtype."""
-        return sum(entry.numel * entry.dtype.itemsize for entry in self._entries if not entry.buffer)
+        return sum(entry.numel * entry.dtype.itemsize for entry in self._registered.entries if not entry.buffer)
 
     @property
     def buffer_bytes(self) -> int:
         """Bytes of all buffers."""
-        return sum(entry.numel * entry.dtype.itemsize for entry in self._entries if entry.buffer)
+        return sum(entry.numel * entry.dtype.itemsize for entry in self._registered.entries if entry.buffer)
 
     @property
     def bytes_by_dtype(self) -> dict[str, int]:
         """Bytes of parameters and buffers for each dtype."""
         sizes: dict[str, int] = {}
-        for entry in self._entries:
+        for entry in self._registered.entries:
             name = dtype_name(entry.dtype)
             sizes[name] = sizes.get(name, 0) + entry.numel * entry.dtype.itemsize
         return sizes
@@ -259,7 +263,7 @@ class Prediction:
         return tuple(
             self._registered.names(number)
             for number in sorted(self._registered.aliases)
-            if not self._entries[number].buffer
+            if not self._registered.entries[number].buffer
         )
 
 
@@ -348,7 +352,7 @@ def _predict(
     afterwards: ExitStack,
     tracer: Callable[..., Tracer],
 ) -> Prediction:
-    notes = remarks(modules)
+    notes = remarks(modules, kinds_of(modules))
     registered = RegisteredTensors(modules)
     if registered.lazy:
         model = deep_copy(model)
@@ -398,7 +402,7 @@ def _follow(
             args, kwargs = (map_tensors(value, Tensor.clone) for value in (inputs.args, inputs.kwargs))
         else:
             args, kwargs = (inputs.args, inputs.kwargs) if inputs.synthetic else inputs.on("meta")
-        with symbols.views(), scripts_call(tracer.script, modules), tracer.following():
+        with symbols.views(), scripts_call(tracer.script, kinds_of(modules)), tracer.following():
             returned = model(*args, **kwargs)
     except Exception as error:
         message = symbols.named(explain(error, tracer))

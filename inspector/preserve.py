@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import sys
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from ctypes import c_int, sizeof, string_at
 from functools import cache
-from itertools import filterfalse, islice
+from itertools import chain, filterfalse, islice
 from operator import itemgetter
+from struct import pack, unpack_from
 from threading import RLock
 from typing import Any, NamedTuple
 
@@ -52,42 +53,38 @@ def preserved(model: nn.Module, values: bool = True, modules: Iterable[nn.Module
         InspectionError: the forward wrote into parameters that were too large to copy beforehand.
     """
     modules = list(model.modules() if modules is None else modules)
-    attributes = [(state, state.copy()) for state in map(vars, modules)]
-    registries: list[Any] = []
-    for state, _ in attributes:
-        try:
-            registries += _registries(state)
-        except KeyError:  # those of a scripted module are objects of TorchScript, or absent
-            registries += [held for held in map(state.get, _REGISTRIES) if held is not None]
+    states = [*map(vars, modules)]
+    try:
+        registries = [*chain.from_iterable(map(_registries, states))]
+    except KeyError:  # those of a scripted module are objects of TorchScript, or absent
+        registries = [state[name] for state in states for name in _REGISTRIES if name in state]
     own: list[Any] = []
-    for module in modules:
+    for module, state in zip(modules, states, strict=True):
         if not _is_pytorchs(module.__class__.__module__):
-            own += islice(module.__dict__.values(), _OWN, None)
+            own += islice(state.values(), _OWN, None)
     held = _held(own)
-    attributes += [(state, state.copy()) for state in held.states]
+    states += held.states
+    attributes = [*map(dict.copy, states)]
     containers = [*registries, *held.containers]
-    if not set(map(type, registries)) <= _CONTAINERS:
+    if not {*map(type, containers)} <= _CONTAINERS:
         containers = [item for item in containers if type(item) in _CONTAINERS]
-    contents = [(item, item.copy()) for item in containers if item]
-    empty = [*filterfalse(None, containers)]
+    full, empty = [*filter(None, containers)], [*filterfalse(None, containers)]
+    contents, orders = [item.copy() for item in full], [*map(list, full)]
     restore_values = _values(model, modules, held.tensors) if values else None
     restore_generators = _generators()
     grad_mode = torch.is_grad_enabled()
     try:
         yield
     finally:
-        for container, before in contents:
-            try:  # elements that are the same object are not compared further
-                same = container == before and (len(before) == 1 or type(container) is set or [*container] == [*before])
-            except Exception:  # elements such as tensors refuse to be compared once they are other objects
-                same = False
-            if not same:
-                container.clear()
-                container.extend(before) if type(container) is list else container.update(before)
-        for state, before in attributes:
-            # Updated in place, never emptied: another thread may be reading this module.
-            state.update(before)
-            if len(state) != len(before):
+        if not _same(full, contents, orders):  # all at once: a model has thousands, and hardly a forward changes one
+            for container, before, order in zip(full, contents, orders, strict=True):
+                if not _same([container], [before], [order]):
+                    container.clear()
+                    container.extend(before) if type(container) is list else container.update(before)
+        # Updated in place, never emptied: another thread may be reading this module.
+        deque(map(dict.update, states, attributes), maxlen=0)
+        if [*map(len, states)] != [*map(len, attributes)]:
+            for state, before in zip(states, attributes, strict=True):
                 for name in state.keys() - before.keys():
                     del state[name]
         for container in filter(None, empty):
@@ -96,6 +93,14 @@ def preserved(model: nn.Module, values: bool = True, modules: Iterable[nn.Module
         torch.set_grad_enabled(grad_mode)
         if restore_values is not None:
             restore_values()
+
+
+def _same(containers: list[Any], before: list[Any], orders: list[list[Any]]) -> bool:
+    """The containers hold what they held, in its order."""
+    try:  # elements that are the same object are not compared further
+        return containers == before and [*map(list, containers)] == orders
+    except Exception:  # elements such as tensors refuse to be compared once they are other objects
+        return False
 
 
 @cache
@@ -249,23 +254,54 @@ def _numpy_generator() -> Callable[[], None] | None:
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return None
-    state = numpy.random.get_state()
-    # Setting a state takes longer than tracing a small model, and hardly any forward draws from NumPy. Where no second
-    # normal number waits beside the state, a draw changes the state's memory.
+    random_state = numpy.random.get_state.__self__  # behind ``numpy.random.normal`` and its kin
     generator = numpy.random.get_bit_generator()  # held, so that its memory stays readable where a forward puts another
+    if type(generator) is not numpy.random.MT19937:
+        state = numpy.random.get_state(legacy=False)
 
-    def memory() -> bytes:
-        return string_at(generator.ctypes.state_address, state[1].nbytes + sizeof(c_int))
+        def restore_other() -> None:
+            numpy.random.set_bit_generator(generator)
+            numpy.random.set_state(state)
 
-    before = memory() if _untouched_tells(state) else None
+        return restore_other
+
+    # Asking for a state takes half as long as tracing a small model, and hardly any forward draws from NumPy: memory is
+    # compared, and understood only where it changed.
+    def memory() -> tuple[bytes, bytes]:
+        return string_at(generator.ctypes.state_address, _KEY_BYTES + sizeof(c_int)), _memory(random_state)
+
+    words, beside = before = memory()
 
     def restore() -> None:
-        if before is None or numpy.random.get_bit_generator() is not generator or memory() != before:
-            numpy.random.set_state(state)
+        if numpy.random.get_bit_generator() is not generator:
+            numpy.random.set_bit_generator(generator)
+        elif memory() == before:
+            return
+        key = numpy.frombuffer(words[:_KEY_BYTES], numpy.uint32)
+        position = int.from_bytes(words[_KEY_BYTES:], sys.byteorder)
+        numpy.random.set_state(("MT19937", key, position, *_waiting_number(random_state, beside)))
 
     return restore
 
 
-def _untouched_tells(state: Any) -> bool:
-    """The generator is NumPy's default, whose memory is its key and its position; no number is kept beside it."""
-    return type(state) is tuple and state[0] == "MT19937" and not state[3]
+_KEY_BYTES = 624 * 4  # of the Mersenne twister MT19937, which NumPy keeps before its position
+
+
+def _memory(thing: object) -> bytes:
+    """The memory of an object of C, after the header that every object has."""
+    return string_at(id(thing) + object.__basicsize__, type(thing).__basicsize__ - object.__basicsize__)
+
+
+def _waiting_number(random_state: Any, memory: bytes) -> tuple[int, float]:
+    """(1 or 0, number): whether a ``RandomState`` with this memory keeps the second of two normal numbers, and which.
+
+    Where it keeps them is found by giving another one a number and looking.
+    """
+    probe = type(random_state)()
+    name, *state, _, _ = probe.get_state()
+    number = 1 / 3
+    probe.set_state((name, *state, 0, number))
+    without = _memory(probe)
+    probe.set_state((name, *state, 1, number))
+    flag = next(place for place, (a, b) in enumerate(zip(without, _memory(probe), strict=True)) if a != b)
+    return memory[flag], unpack_from("d", memory, without.index(pack("d", number)))[0]

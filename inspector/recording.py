@@ -79,7 +79,8 @@ class Recorder(TorchFunctionMode):
                 return self._call(func, args, kwargs)
         return self._call(func, args, kwargs)
 
-    def _call(self, func: Any, args: Any, kwargs: Any) -> Any:
+    def _call(self, func: Any, args: Any, kwargs: Any, own: dict[str, Any] | None = None) -> Any:
+        """Answer one call; ``own`` holds every parameter among its arguments, where that is known beforehand."""
         rule = RULES.get(func)
         if rule is None:
             return self._without_rule(func, args, kwargs or {})
@@ -95,7 +96,11 @@ class Recorder(TorchFunctionMode):
             return self._rule_failed(func, rule, args, kwargs or {})
         if type(output) is torch.Size or (type(output) is tuple and is_shape(output)):
             output = torch.empty(output, dtype=first_tensor(args, kwargs).dtype, device=_META)
-        return self._record(func, rule, args, kwargs, output, formula, output)
+        if own is None:
+            return self._record(func, rule, args, kwargs, output, formula, output)
+        pending = self._pending
+        used = tuple([pending.pop(key) for key in map(id, own.values()) if key in pending]) if own else ()
+        return self._record(func, rule, args, kwargs, output, formula, output, used)
 
     def _record(
         self,
@@ -106,7 +111,7 @@ class Recorder(TorchFunctionMode):
         output: Any,
         formula: Any,
         shown: Any,
-        parameters: tuple[int, ...] = (),
+        used: tuple[int, ...] | None = None,
         **facts: Any,
     ) -> Any:
         """Append the call, with the parameters it is the first to use, and remember values that are known.
@@ -121,7 +126,8 @@ class Recorder(TorchFunctionMode):
             shapes, dtypes = described(shown)
             dtype = dtypes[0] if dtypes else None
             self._last = None
-        used = parameters or (self._first_uses(args, kwargs) if self._pending else ())
+        if used is None:
+            used = self._first_uses(args, kwargs) if self._pending else ()
         params = self._parameters_formula(rule, args, kwargs or {}) if used else None
         if facts:
             self.calls.append(Call(func, shapes, dtype, formula, self._open[-1], used, params, **facts))

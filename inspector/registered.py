@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -11,8 +12,7 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-UNINITIALIZED = (UninitializedParameter, UninitializedBuffer)
-_new = tuple.__new__
+UNINITIALIZED = frozenset((UninitializedParameter, UninitializedBuffer))
 
 
 class Registered(NamedTuple):
@@ -30,53 +30,94 @@ class RegisteredTensors:
     """Every parameter and buffer, each piece of memory once.
 
     Attributes:
-        entries: one for each piece of memory, in the order of ``named_parameters`` with buffers among them.
-        aliases: number of an entry -> the further names it has.
-        numbers: id of a parameter -> number of its entry.
+        counts: elements of each piece of memory, in the order of ``named_parameters`` with buffers among them.
+        buffers: whether it holds a buffer.
+        aliases: number of a piece -> the further names it has.
+        numbers: id of a parameter -> number of its piece.
         lazy: some parameter or buffer has no shape yet.
     """
 
     def __init__(self, modules: list[tuple[str, nn.Module]]) -> None:
-        self.entries: list[Registered] = []
+        # Column by column, for a model has thousands of tensors and one loop over all columns takes twice the time.
+        names, found, buffers = _registrations(modules)
         self.aliases: dict[int, list[str]] = {}
-        self.numbers: dict[int, int] = {}
-        self.lazy = False
-        entries, numbers = self.entries, self.numbers
-        places: dict[tuple[int, Any, int], int] = {}
-        for path, module in modules:
-            tables: tuple[tuple[dict[str, Any], bool], ...] = ((module._parameters, False), (module._buffers, True))
-            for table, buffer in tables:
-                if not table:
-                    continue
-                prefix = path + "." if path else ""
-                for name, tensor in table.items():
-                    if tensor is None:
-                        continue
-                    number = len(entries)
-                    if type(tensor) in UNINITIALIZED:
-                        self.lazy = True
-                        entries.append(Registered(prefix + name, None, tensor.dtype, 0, not buffer, buffer))
-                        continue
-                    count = tensor.numel()
-                    try:
-                        memory = tensor.untyped_storage()._cdata
-                    except (RuntimeError, NotImplementedError):  # sparse and opaque layouts have no single storage
-                        memory = id(tensor)
-                    first = places.setdefault((memory, tensor.storage_offset(), count), number)
-                    if first == number:
-                        trainable = not buffer and tensor.requires_grad
-                        # A NamedTuple without its Python-level constructor, which takes as long as all the rest.
-                        entries.append(
-                            _new(Registered, (prefix + name, tensor.shape, tensor.dtype, count, trainable, buffer))
-                        )
-                    else:
-                        self.aliases.setdefault(first, []).append(prefix + name)
-                    if not buffer:
-                        numbers[id(tensor)] = first
+        lazy = {name for name, tensor in zip(names, found, strict=True) if type(tensor) in UNINITIALIZED}
+        self.lazy = bool(lazy)
+        parameters = [(id(tensor), place) for place, tensor in enumerate(found) if not buffers[place]]
+        if self.lazy:
+            found = [*map(_sized, found)]
+        try:
+            memories = [tensor.untyped_storage()._cdata for tensor in found]
+        except (RuntimeError, NotImplementedError):
+            memories = [*map(_memory, found)]
+        if len(set(memories)) < len(memories):
+            firsts, numbers = self._shared(names, found, memories)
+            self.numbers = {key: numbers[place] for key, place in parameters}
+            names, found, buffers = ([column[place] for place in firsts] for column in (names, found, buffers))
+        else:
+            self.numbers = dict(parameters)
+        self.counts = [*map(Tensor.numel, found)]
+        self.buffers = buffers
+        self._names = names
+        self._shapes = [None if name in lazy else tensor.shape for name, tensor in zip(names, found, strict=True)]
+        self._dtypes = [tensor.dtype for tensor in found]
+        self._trainable = [t.requires_grad and not buffer for t, buffer in zip(found, buffers, strict=True)]
+
+    @cached_property
+    def entries(self) -> list[Registered]:
+        """One for each piece of memory."""
+        return [*map(Registered, self._names, self._shapes, self._dtypes, self.counts, self._trainable, self.buffers)]
 
     def names(self, number: int) -> tuple[str, ...]:
-        """Every name of one entry."""
-        return (self.entries[number].name, *self.aliases.get(number, ()))
+        """Every name of one piece."""
+        return (self._names[number], *self.aliases.get(number, ()))
+
+    def _shared(self, names: list[str], found: list[Tensor], memories: list[int]) -> tuple[list[int], list[int]]:
+        """(the places where a piece comes first, the number of the piece at each place); notes the further names."""
+        pieces: dict[tuple[int, Any, int], int] = {}
+        firsts: list[int] = []
+        numbers: list[int] = []
+        for place, (tensor, memory) in enumerate(zip(found, memories, strict=True)):
+            offset = tensor.storage_offset() if tensor.layout is torch.strided else 0
+            number = pieces.setdefault((memory, offset, tensor.numel()), len(firsts))
+            if number == len(firsts):
+                firsts.append(place)
+            else:
+                self.aliases.setdefault(number, []).append(names[place])
+            numbers.append(number)
+        return firsts, numbers
+
+
+def _registrations(modules: list[tuple[str, nn.Module]]) -> tuple[list[str], list[Tensor], list[bool]]:
+    """Name, tensor and whether it is a buffer, of all that is registered, as often as it is registered."""
+    names: list[str] = []
+    found: list[Tensor] = []
+    buffers: list[bool] = []
+    for path, module in modules:
+        for table, buffer in ((module._parameters, False), (module._buffers, True)):
+            if table:
+                prefix = path + "." if path else ""
+                for name, tensor in table.items():
+                    if tensor is not None:
+                        names.append(prefix + name)
+                        found.append(tensor)
+                        buffers.append(buffer)
+    return names, found, buffers
+
+
+def _memory(tensor: Tensor) -> int:
+    """What identifies its memory: its storage, or itself for sparse and opaque layouts, which have no single one."""
+    try:
+        return tensor.untyped_storage()._cdata
+    except (RuntimeError, NotImplementedError):
+        return id(tensor)
+
+
+def _sized(tensor: Tensor) -> Tensor:
+    """In place of a lazy tensor one without elements."""
+    if type(tensor) not in UNINITIALIZED:
+        return tensor
+    return torch.empty(0, dtype=tensor.dtype, device="meta").requires_grad_(tensor.requires_grad)
 
 
 def modules_of(model: nn.Module) -> list[tuple[str, nn.Module]]:

@@ -7,6 +7,7 @@ exactly that class, which nobody hooked or gave another forward.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
@@ -132,3 +133,12 @@ SHORTCUTS: dict[type[nn.Module], Shortcut] = {
     nn.AdaptiveAvgPool2d: _adaptive_avg_pool,
     nn.Flatten: _flatten,
 }
+
+
+@cache
+def is_sequence(kind: type[nn.Module]) -> bool:
+    """Its forward is ``nn.Sequential``'s: the modules one after the other."""
+    return issubclass(kind, nn.Sequential) and (kind.forward, kind.__iter__) == _SEQUENTIAL
+
+
+_SEQUENTIAL = (nn.Sequential.forward, nn.Sequential.__iter__)

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from inspector.calls import described, name_of
 from inspector.errors import NeedsData
 from inspector.fallback import asks_for_values, count_inside
-from inspector.internals import DisableTorchFunction, watcher_here, watching
+from inspector.internals import DisableTorchFunction, any_global_hook, watcher_here, watching
 from inspector.recording import GIVE_DATA, Recorder
-from inspector.shortcuts import SHORTCUTS
+from inspector.shortcuts import SHORTCUTS, is_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +49,7 @@ class Tracer(Recorder):
         self.stopped_in: tuple[str, type[nn.Module], Any] | None = None
         self._stopped_by: BaseException | None = None
         self._paths = paths
+        self._all_hooked = any_global_hook()
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -70,15 +71,21 @@ class Tracer(Recorder):
         if path is None:  # made during forward, or held where PyTorch does not register it: part of who calls it
             return run(module, *args, **kwargs)
         opened, calls, number = self._open, self.calls, len(self.modules)
-        self.modules.append((path, module.__class__, opened[-1], len(calls)))
+        kind = module.__class__
+        self.modules.append((path, kind, opened[-1], len(calls)))
         self.returns.append(_NOTHING_RETURNED)
         opened.append(number)
         try:
-            shortcut = SHORTCUTS.get(module.__class__)
-            if shortcut is None or len(args) != 1 or kwargs:
+            if len(args) != 1 or kwargs:
                 output = run(module, *args, **kwargs)
+            elif kind in SHORTCUTS:
+                output = self._run_shortcut(SHORTCUTS[kind], run, module, args[0])
+            elif is_sequence(kind) and self._is_plain(module):
+                output = args[0]
+                for child in module._modules.values():
+                    output = child(output)  # type: ignore[misc]  # None is no module of a sequence
             else:
-                output = self._run_shortcut(shortcut, run, module, args[0])
+                output = run(module, *args)
         except BaseException as error:
             if error is not self._stopped_by:  # else it came from a module further in
                 self._stopped_by, self.stopped_in = error, (path, module.__class__, args)
@@ -95,14 +102,20 @@ class Tracer(Recorder):
         return output
 
     def _run_shortcut(self, shortcut: Shortcut, run: Any, module: nn.Module, x: Any) -> Any:
-        """At once the one call that this module's forward makes, where nobody hooked it or gave it another forward."""
-        state = module.__dict__
-        if not (state["_forward_hooks"] or state["_forward_pre_hooks"] or "forward" in state) and type(x) is Tensor:
+        """At once the one call that this module's forward makes."""
+        if type(x) is Tensor and self._is_plain(module):
             with DisableTorchFunction():
                 call = shortcut(module, x)
                 if call is not None:
-                    return self.__torch_function__(call[0], (), call[1], call[2])
+                    if self._symbolic:
+                        return self.__torch_function__(call[0], (), call[1], call[2])
+                    return self._call(*call, module._parameters)
         return run(module, x)
+
+    def _is_plain(self, module: nn.Module) -> bool:
+        """Its call is its class's forward and nothing else: nobody hooked it or gave it another forward."""
+        state = module.__dict__
+        return not (state["_forward_hooks"] or state["_forward_pre_hooks"] or "forward" in state or self._all_hooked)
 
     def script(self, original: Any, script: Any, args: Any, kwargs: Any) -> Any:
         """A call of TorchScript: one row, counted by PyTorch; the parameters that it read come with it."""
@@ -126,7 +139,7 @@ class Tracer(Recorder):
                 output,
                 macs=macs,
                 by_pytorch=True,
-                parameters=self._first_uses(read, None),
+                used=self._first_uses(read, None),
             )
 
 

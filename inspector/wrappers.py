@@ -26,7 +26,7 @@ def opened(modules: list[tuple[str, nn.Module]]) -> Iterator[bool]:
     Yields:
         whether anything was wrapped, so that the modules are others now.
     """
-    wrapped = _any(modules, _is_wrapper)
+    wrapped = any(map(_is_wrapper, kinds_of(modules)))
     compiled = "torch._dynamo.eval_frame" in sys.modules
     replaced: list[tuple[dict[str, Any], str, Any]] = []
     try:
@@ -45,8 +45,9 @@ def opened(modules: list[tuple[str, nn.Module]]) -> Iterator[bool]:
             table[name] = before
 
 
-def _any(modules: list[tuple[str, nn.Module]], is_such: Callable[[type], bool]) -> bool:
-    return any(map(is_such, {module.__class__ for _, module in modules}))
+def kinds_of(modules: list[tuple[str, nn.Module]]) -> set[type[nn.Module]]:
+    """The classes of these modules."""
+    return {module.__class__ for _, module in modules}
 
 
 def _wraps(module: nn.Module) -> bool:
@@ -90,12 +91,12 @@ def uncompiled() -> Iterator[None]:
 
 
 @contextmanager
-def scripts_call(handler: Callable[..., Any], modules: list[tuple[str, nn.Module]]) -> Iterator[None]:
+def scripts_call(handler: Callable[..., Any], kinds: set[type[nn.Module]]) -> Iterator[None]:
     """While open, each call of a TorchScript function or method becomes ``handler(original, script, args, kwargs)``.
 
     TorchScript runs its own interpreter, of which no mode of Python sees a call.
     """
-    if not (torch.jit._state._jit_caching_layer or _any(modules, _is_script)):
+    if not (torch.jit._state._jit_caching_layer or any(map(_is_script, kinds))):
         yield  # nothing was ever written in it
         return
     originals: list[tuple[Any, Any]] = [(kind, kind.__call__) for kind in _SCRIPTS]
@@ -115,10 +116,10 @@ def scripts_call(handler: Callable[..., Any], modules: list[tuple[str, nn.Module
             kind.__call__ = original
 
 
-def remarks(modules: list[tuple[str, nn.Module]]) -> list[str]:
-    """What a reader must know of modules that hide what they do."""
+def remarks(modules: list[tuple[str, nn.Module]], kinds: set[type[nn.Module]]) -> list[str]:
+    """What a reader must know of modules that hide what they do; ``kinds`` are their classes."""
     told = []
-    if _any(modules, _is_script):
+    if any(map(_is_script, kinds)):
         places = [path for path, module in modules if isinstance(module, torch.jit.ScriptModule)]
         outer = [
             path for path in places if not any(path.startswith(f"{p}." if p else "") and p != path for p in places)
@@ -127,7 +128,7 @@ def remarks(modules: list[tuple[str, nn.Module]]) -> list[str]:
             f"{', '.join(path or 'the model' for path in outer)} is TorchScript: "
             "each of its calls is one row, counted by PyTorch"
         )
-    if _any(modules, _is_quantized):
+    if any(map(_is_quantized, kinds)):
         packed = {path: sum(tensor.numel() for tensor in found) for path, found in _packed(modules) if found}
         if packed:
             where = ", ".join(path or "the model" for path in packed)

@@ -192,3 +192,45 @@ def test_a_class_held_by_a_module_is_left_alone():
         model(torch.ones(2))
     assert model.part is Part
     assert predict(model, (2,)).rows[0].kind == "mul"
+
+
+class DrawsFromNumpy(nn.Module):
+    def __init__(self, draws: int, exchanges: bool) -> None:
+        super().__init__()
+        self.draws, self.exchanges = draws, exchanges
+
+    def forward(self, x):
+        if self.exchanges:
+            np.random.set_bit_generator(np.random.PCG64(1))
+        np.random.normal(size=self.draws)
+        return x
+
+
+@pytest.fixture
+def numpys_generator():
+    """NumPy's global generator for a test to play with."""
+    generator, state = np.random.get_bit_generator(), np.random.get_state()
+    yield
+    np.random.set_bit_generator(generator)
+    np.random.set_state(state)
+
+
+@pytest.mark.usefixtures("numpys_generator")
+@pytest.mark.parametrize("exchanges", [False, True])
+@pytest.mark.parametrize("before", [0, 1, 2, 7])
+@pytest.mark.parametrize("draws", [0, 1, 2, 1000])
+def test_numpys_generator_with_the_normal_number_that_waits(before, draws, exchanges):
+    np.random.seed(5)
+    np.random.normal(size=before)  # normal numbers come in pairs: after an odd count the second one waits
+    expected = np.random.RandomState(5).normal(size=before + 3)[before:]
+    predict(DrawsFromNumpy(draws, exchanges), (2,))
+    assert np.random.normal(size=3).tolist() == expected.tolist()
+
+
+@pytest.mark.usefixtures("numpys_generator")
+def test_another_generator_in_numpys_place():
+    np.random.set_bit_generator(np.random.PCG64(5))
+    np.random.normal()
+    expected = np.random.get_state(legacy=False)
+    predict(DrawsFromNumpy(3, exchanges=True), (2,))
+    assert np.random.get_state(legacy=False) == expected

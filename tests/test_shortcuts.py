@@ -114,3 +114,38 @@ def test_hooks_of_the_user_run() -> None:
     module = nn.ReLU()
     module.register_forward_hook(lambda _, __, output: output[0])
     assert predict(module, (2, 3)).modules[0].output_shapes == ((3,),)
+
+
+def rows(model: nn.Module) -> list[tuple[str, str, tuple[Any, ...]]]:
+    return [(row.path, row.kind, row.output_shapes) for row in predict(model, (2, 4)).rows]
+
+
+class Reversed(nn.Sequential):
+    def __iter__(self):
+        return iter([*self._modules.values()][::-1])
+
+
+class Doubling(nn.Sequential):
+    def forward(self, x):
+        return super().forward(super().forward(x))
+
+
+def test_sequences_run_in_their_own_order():
+    assert rows(nn.Sequential(nn.Linear(4, 3), nn.ReLU())) == [
+        ("0", "linear", ((2, 3),)),
+        ("1", "relu", ((2, 3),)),
+    ]
+    assert [path for path, *_ in rows(Reversed(nn.Linear(4, 3), nn.ReLU()))] == ["1", "0"]
+    assert [path for path, *_ in rows(Doubling(nn.Linear(4, 4), nn.ReLU()))] == ["0", "1", "0", "1"]
+
+
+def test_hooks_of_a_sequence_and_of_all_modules_are_called():
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
+    model.register_forward_pre_hook(lambda module, args: (args[0].exp(),))
+    assert [kind for _, kind, _ in rows(model)] == ["exp", "linear", "relu"]
+    handle = nn.modules.module.register_module_forward_hook(lambda module, args, output: output.sigmoid())
+    try:
+        kinds = [kind for _, kind, _ in rows(model)]
+    finally:
+        handle.remove()
+    assert kinds == ["exp", "linear", "sigmoid", "relu", "sigmoid", "sigmoid"]
