@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils import swap_tensors
 
-from inspector.structure import map_tensors, tensors
+from inspector.structure import PLAIN, map_tensors, tensors
 
 #: Functions that take the shape, dtype or device of their first argument and none of its values.
 FRESH: frozenset[Any] = frozenset(
@@ -25,10 +25,6 @@ FRESH: frozenset[Any] = frozenset(
         *(Tensor.new_ones, Tensor.new_zeros, Tensor.new_full, Tensor.new_tensor),
     ]
 )
-
-
-#: Types of arguments that hold no tensor; what a call is mostly given beside its tensors.
-_PLAIN = frozenset((int, float, bool, str, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format))
 
 
 class Unknown(Exception):
@@ -75,8 +71,13 @@ class KnownValues:
 
     def covers(self, args: Any, kwargs: Any) -> bool:
         """Every tensor among the arguments is known; true where there is none."""
-        plain = [value for value in (*args, *kwargs.values()) if type(value) not in _PLAIN]
-        return all(tensor in self for tensor in tensors(plain)) if plain else True
+        for value in (*args, *kwargs.values()):
+            if type(value) is Tensor:
+                if value not in self:
+                    return False
+            elif type(value) not in PLAIN and not all(tensor in self for tensor in tensors(value)):
+                return False
+        return True
 
     def remember(self, function: Any, args: Any, kwargs: Any, output: Any) -> None:
         """Note that ``output`` is what ``function`` gives for known arguments, or writes into one of them."""
@@ -244,4 +245,6 @@ def map_arguments(value: Any, function: Any) -> Any:
         return type(value)(map_arguments(item, function) for item in value)
     if type(value) is dict:
         return {key: map_arguments(item, function) for key, item in value.items()}
+    if type(value) in PLAIN:
+        return value
     return map_tensors(value, function)

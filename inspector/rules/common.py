@@ -76,7 +76,12 @@ def result(shape: Sequence[Any], dtype: torch.dtype, *operands: Tensor) -> Tenso
 
 def common_strides(shape: Sequence[Any], operands: Sequence[Tensor]) -> tuple[Any, ...]:
     """Strides of a dense result whose axes lie in memory in the order of its operands' axes."""
-    return dense_strides(shape, [strides_in(shape, operand.shape, operand.stride()) for operand in operands])
+    return _common_strides(tuple(shape), *[(operand.shape, operand.stride()) for operand in operands])
+
+
+@remembered
+def _common_strides(shape: tuple[Any, ...], *operands: tuple[Sequence[Any], Sequence[Any]]) -> tuple[Any, ...]:
+    return dense_strides(shape, [strides_in(shape, *operand) for operand in operands])
 
 
 def strides_in(shape: Sequence[Any], sizes: Sequence[Any], strides: Sequence[Any]) -> list[Any]:
@@ -138,6 +143,7 @@ def real(dtype: torch.dtype) -> torch.dtype:
     return dtype.to_real() if dtype.is_complex else dtype
 
 
+@remembered
 def broadcast(*shapes: Sequence[Any]) -> tuple[Any, ...]:
     """The common shape; ShapeError names the axis that has none."""
     rank = max(map(len, shapes))

@@ -6,6 +6,7 @@ Source: PyTorch documentation of each function.
 from __future__ import annotations
 
 import math
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -41,35 +42,42 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Outcome:
     """torch.cat: sizes add up along one axis; all others are equal."""
     if not tensors:
         raise ShapeError("cat takes at least one tensor")
-    dtype = tensors[0].dtype
-    for tensor in tensors:
-        if tensor.dtype is not dtype:
-            dtype = torch.promote_types(dtype, tensor.dtype)
-    shapes = [tensor.shape for tensor in tensors]
-    if 1 in map(len, shapes):  # an empty vector joins anything
-        shapes = [size for size in shapes if len(size) != 1 or size[0] != 0]
-        if not shapes:
-            return empty((0,), dtype), None
-    first = shapes[0]
-    rank = len(first)
-    if not rank:
-        raise ShapeError("cat takes tensors with at least one axis")
-    axis = axis_of(dim, rank)
-    before, after = first[:axis], first[axis + 1 :]
-    total: Any = 0
-    for other in shapes:
-        if other[:axis] != before or other[axis + 1 :] != after:
-            raise ShapeError(_misfit(first, other, axis, dim))
-        total = total + other[axis]
-    shape = (*before, total, *after)
-    if rank in (4, 5) and not all(map(Tensor.is_contiguous, tensors)):
+    dtype = _common_dtype(tensors)
+    shape = _joined([tensor.shape for tensor in tensors], dim)
+    if len(shape) in (4, 5) and not all(map(Tensor.is_contiguous, tensors)):
         formats = {memory_format(tensor) for tensor in tensors}
         if len(formats) == 1:
             return torch.empty(shape, dtype=dtype, device=META, memory_format=formats.pop()), None
     return torch.empty(shape, dtype=dtype, device=META), None
 
 
-def _misfit(first: Sequence[Any], other: Sequence[Any], axis: int, dim: int) -> str:
+def _common_dtype(tensors: Sequence[Tensor]) -> torch.dtype:
+    dtype, *others = {tensor.dtype: None for tensor in tensors}
+    return reduce(torch.promote_types, others, dtype)
+
+
+def _joined(shapes: Sequence[Sequence[Any]], dim: int) -> tuple[Any, ...]:
+    if 1 in map(len, shapes):  # an empty vector joins anything
+        shapes = [size for size in shapes if len(size) != 1 or size[0] != 0]
+        if not shapes:
+            return (0,)
+    first = shapes[0]
+    rank = len(first)
+    if not rank:
+        raise ShapeError("cat takes tensors with at least one axis")
+    axis = axis_of(dim, rank)
+    sizes = [*zip(*shapes, strict=False)]  # along each axis; a dense block joins dozens of tensors
+    for place, along in enumerate(sizes):
+        if place != axis and along.count(along[0]) != len(along):
+            raise ShapeError(_misfit(shapes, axis, dim))
+    if {*map(len, shapes)} != {rank}:
+        raise ShapeError(_misfit(shapes, axis, dim))
+    return (*first[:axis], sum(sizes[axis]), *first[axis + 1 :])
+
+
+def _misfit(shapes: Sequence[Sequence[Any]], axis: int, dim: int) -> str:
+    first = shapes[0]
+    other = next(s for s in shapes if len(s) != len(first) or any(p != axis and s[p] != first[p] for p in range(len(s))))
     if len(first) != len(other):
         return f"cat takes tensors with the same number of axes, got {list(first)} and {list(other)}"
     place = next(p for p in range(len(first)) if p != axis and other[p] != first[p])
@@ -83,12 +91,10 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Outcome:
     if not tensors:
         raise ShapeError("stack takes at least one tensor")
     shape = tensors[0].shape
-    dtype = tensors[0].dtype
     for tensor in tensors:
         if tensor.shape != shape:
             raise ShapeError(f"stack takes tensors of one shape, got {list(shape)} and {list(tensor.shape)}")
-        if tensor.dtype is not dtype:
-            dtype = torch.promote_types(dtype, tensor.dtype)
+    dtype = _common_dtype(tensors)
     axis = axis_of(dim, len(shape) + 1)
     return empty((*shape[:axis], len(tensors), *shape[axis:]), dtype), None
 

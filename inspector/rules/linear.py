@@ -56,8 +56,13 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Outcome
 
 def linear_params(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> BoundFormula:
     """One weight for each pair of features, and a bias for each output feature."""
-    F_out, F_in = weight.shape if weight.dim() == 2 else (1, weight.shape[0])
-    return LINEAR_PARAMS(F_out=F_out, F_in=F_in, b=int(bias is not None))
+    return _linear_params(weight.shape, int(bias is not None))
+
+
+@remembered
+def _linear_params(weight: Any, b: int) -> BoundFormula:
+    F_out, F_in = weight if len(weight) == 2 else (1, weight[0])
+    return LINEAR_PARAMS(F_out=F_out, F_in=F_in, b=b)
 
 
 def matmul(input: Tensor, other: Tensor) -> Outcome:
