@@ -34,7 +34,7 @@ DisableTorchFunction = torch._C.DisableTorchFunction
 #: True while any device's autocast is on; the public ``is_autocast_enabled`` needs a question for each device.
 any_autocast_enabled = torch._C._is_any_autocast_enabled
 #: Whether somebody hooked the calls of all modules there are.
-any_global_hook = torch.nn.modules.module._has_any_global_hook
+any_global_hook: Callable[[], bool] = torch.nn.modules.module._has_any_global_hook
 #: The innermost functorch transform, or None: not None means that tensors may be batched by ``vmap``.
 functorch_level = peek_interpreter_stack
 

@@ -53,7 +53,9 @@ class RegisteredTensors:
         if len(set(memories)) < len(memories):
             firsts, numbers = self._shared(names, found, memories)
             self.numbers = {key: numbers[place] for key, place in parameters}
-            names, found, buffers = ([column[place] for place in firsts] for column in (names, found, buffers))
+            names = [names[place] for place in firsts]
+            found = [found[place] for place in firsts]
+            buffers = [buffers[place] for place in firsts]
         else:
             self.numbers = dict(parameters)
         self.counts = [*map(Tensor.numel, found)]
@@ -108,7 +110,7 @@ def _registrations(modules: list[tuple[str, nn.Module]]) -> tuple[list[str], lis
 def _memory(tensor: Tensor) -> int:
     """What identifies its memory: its storage, or itself for sparse and opaque layouts, which have no single one."""
     try:
-        return tensor.untyped_storage()._cdata
+        return int(tensor.untyped_storage()._cdata)
     except (RuntimeError, NotImplementedError):
         return id(tensor)
 

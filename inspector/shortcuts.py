@@ -136,7 +136,7 @@ SHORTCUTS: dict[type[nn.Module], Shortcut] = {
 
 
 @cache
-def is_sequence(kind: type[nn.Module]) -> bool:
+def is_sequence(kind: type) -> bool:
     """Its forward is ``nn.Sequential``'s: the modules one after the other."""
     return issubclass(kind, nn.Sequential) and (kind.forward, kind.__iter__) == _SEQUENTIAL
 

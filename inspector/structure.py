@@ -23,9 +23,11 @@ _OPAQUE = (
     *(nn.Module, FunctionType, BuiltinFunctionType, MethodType, ModuleType, torch.Generator),
 )
 #: The same by exact class, which is told in a tenth of the time; most of what a call is given beside its tensors.
-PLAIN = frozenset(
-    (str, bytes, int, float, complex, bool, type(None), torch.dtype, torch.device, torch.Size)
-    + (torch.layout, torch.memory_format, torch.Generator)
+PLAIN: frozenset[type] = frozenset(
+    [
+        *(str, bytes, int, float, complex, bool, type(None)),
+        *(torch.dtype, torch.device, torch.Size, torch.layout, torch.memory_format, torch.Generator),
+    ]
 )
 #: How many containers deep a search goes.
 _DEPTH = 12

@@ -71,7 +71,7 @@ class Tracer(Recorder):
         if path is None:  # made during forward, or held where PyTorch does not register it: part of who calls it
             return run(module, *args, **kwargs)
         opened, calls, number = self._open, self.calls, len(self.modules)
-        kind = module.__class__
+        kind: type = module.__class__
         self.modules.append((path, kind, opened[-1], len(calls)))
         self.returns.append(_NOTHING_RETURNED)
         opened.append(number)

@@ -45,7 +45,7 @@ def opened(modules: list[tuple[str, nn.Module]]) -> Iterator[bool]:
             table[name] = before
 
 
-def kinds_of(modules: list[tuple[str, nn.Module]]) -> set[type[nn.Module]]:
+def kinds_of(modules: list[tuple[str, nn.Module]]) -> set[type]:
     """The classes of these modules."""
     return {module.__class__ for _, module in modules}
 
@@ -91,7 +91,7 @@ def uncompiled() -> Iterator[None]:
 
 
 @contextmanager
-def scripts_call(handler: Callable[..., Any], kinds: set[type[nn.Module]]) -> Iterator[None]:
+def scripts_call(handler: Callable[..., Any], kinds: set[type]) -> Iterator[None]:
     """While open, each call of a TorchScript function or method becomes ``handler(original, script, args, kwargs)``.
 
     TorchScript runs its own interpreter, of which no mode of Python sees a call.
@@ -116,7 +116,7 @@ def scripts_call(handler: Callable[..., Any], kinds: set[type[nn.Module]]) -> It
             kind.__call__ = original
 
 
-def remarks(modules: list[tuple[str, nn.Module]], kinds: set[type[nn.Module]]) -> list[str]:
+def remarks(modules: list[tuple[str, nn.Module]], kinds: set[type]) -> list[str]:
     """What a reader must know of modules that hide what they do; ``kinds`` are their classes."""
     told = []
     if any(map(_is_script, kinds)):

@@ -143,7 +143,8 @@ def _import(name: str) -> ModuleType:
         hint = f" Is it the file {name}.py?" if Path(f"{name}.py").is_file() else ""
         raise InspectionError(f"{name!r} is no module name.{hint} {_FORMS}")
     parent, _, last = missing.rpartition(".")
-    raise InspectionError(f"there is no module {missing!r}. {_did_you_mean(last, _siblings(parent))}")
+    hint = _did_you_mean(last, _siblings(parent)) or "Install it, or work in the folder that holds it."
+    raise InspectionError(f"there is no module {missing!r}. {hint}")
 
 
 def _guarded_import(name: str) -> ModuleType:

@@ -77,7 +77,9 @@ def _joined(shapes: Sequence[Sequence[Any]], dim: int) -> tuple[Any, ...]:
 
 def _misfit(shapes: Sequence[Sequence[Any]], axis: int, dim: int) -> str:
     first = shapes[0]
-    other = next(s for s in shapes if len(s) != len(first) or any(p != axis and s[p] != first[p] for p in range(len(s))))
+    other = next(
+        s for s in shapes if len(s) != len(first) or any(p != axis and s[p] != first[p] for p in range(len(s)))
+    )
     if len(first) != len(other):
         return f"cat takes tensors with the same number of axes, got {list(first)} and {list(other)}"
     place = next(p for p in range(len(first)) if p != axis and other[p] != first[p])
