@@ -23,7 +23,7 @@ from inspector.structure import tensors
 from inspector.trace import Tracer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from torch import nn
 
@@ -33,6 +33,8 @@ _READ_ALL = frozenset(
     | {"normalization", "pooling", "recurrent", "reduction", "scan"}
 )
 _JOINS = frozenset({"cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack", "column_stack", "row_stack"})
+#: Rules of these families whose functions may read less: a diagonal, what a block mask leaves, all but the padding.
+_READ_LESS = frozenset({"trace", "flex_operator", "pack"})
 #: Families of which a compiler makes one kernel with what made their input.
 _FUSED = frozenset({"arithmetic", "conversion", "elementwise", "normalization", "scan"})
 #: A made tensor may lie in pages that nobody has touched.
@@ -80,7 +82,7 @@ class Demand:
     @property
     def moves(self) -> bool:
         """False for a view and the like, which runs no kernel."""
-        return bool(self.reads or self.writes or self.macs)
+        return bool(self.read or self.written or self.macs)
 
 
 _NOTHING = Demand((), (), 0, 0, 0, joins=False)
@@ -161,6 +163,8 @@ class _DemandTracer(Tracer):
         returned = super()._record(func, rule, args, kwargs, output, formula, shown, *rest, **facts)
         with DisableTorchFunction():
             self._noted[number] = self._demand(rule, args, kwargs or {}, output, formula)
+            if getattr(func, "__name__", "").startswith("detach"):  # shares memory with what a backward may go through
+                self._differentiable -= {self._number(tensor) for tensor in _dense(tensors(output))}
         return returned
 
     def _demand(
@@ -169,12 +173,12 @@ class _DemandTracer(Tracer):
         given, made = _dense(tensors((args, dict(kwargs)))), _dense(tensors(output))
         inputs = {self._number(tensor): tensor for tensor in reversed(given)}
         outputs = {self._number(tensor): tensor for tensor in reversed(made)}
-        if rule is None or (formula is None and not outputs.keys() - inputs.keys()):
+        empty = bool(made) and not any(tensor.numel() for tensor in made)
+        if rule is None or empty or (formula is None and not outputs.keys() - inputs.keys()):
             self._spread(inputs, given, outputs)
             return _NOTHING, Fraction(0), Fraction(0)
         family = str(rule.__module__).rpartition(".")[2]
         writes = {} if family == _MADE else outputs
-        reads = inputs if family in _READ_ALL or rule.__name__ in _JOINS else {}
         narrow = min((tensor.dtype.itemsize for tensor in made), default=0) if any_autocast_enabled() else None
         share = fast = Fraction(1)
         used = Fraction(1)
@@ -182,13 +186,16 @@ class _DemandTracer(Tracer):
             share, fast = shares(rule, args, kwargs, made[0].shape)
         if family in ("convolution", "pooling") and made:
             used = _used(family, rule, args, kwargs, made[0])
-        weights = [t for t in given if isinstance(t, torch.nn.Parameter) and t.requires_grad]
+        read = {self._number(tensor) for tensor in _read(family, rule, kwargs, given, share)}
+        # Of parameters, matrices and kernels are factors of products; a vector is added.
+        weights = [t for t in given if isinstance(t, torch.nn.Parameter) and t.requires_grad and t.dim() > 1]
         depends = bool(self._differentiable & inputs.keys())
         self._spread(inputs, given, outputs)
         demand = Demand(
             tuple(
                 Traffic(number, floor(_nbytes(tensor, narrow) * (used if tensor is given[0] else 1)))
-                for number, tensor in reads.items()
+                for number, tensor in inputs.items()
+                if number in read
             ),
             tuple(Traffic(number, _nbytes(tensor, None)) for number, tensor in writes.items()),
             0,
@@ -214,9 +221,25 @@ def _dense(found: Iterable[Tensor]) -> list[Tensor]:
     return [t for t in found if not is_lazy(t) and t.layout is torch.strided and not t.is_nested]
 
 
+def _read(
+    family: str, rule: Any, kwargs: Mapping[str, Any], given: Sequence[Tensor], share: Fraction
+) -> Sequence[Tensor]:
+    """Those of which every element is read for certain."""
+    if rule.__name__ in _READ_LESS or not (family in _READ_ALL or rule.__name__ in _JOINS):
+        return ()
+    if family == "linear" and kwargs.get("beta", 1) == 0:  # what would be added to the product is ignored
+        return given[1:]
+    if family == "attention" and share < 1 and given[0].shape[-2] < given[1].shape[-2]:  # no query sees the last keys
+        return given[:1]
+    return given
+
+
 def _nbytes(tensor: Tensor, narrow: int | None) -> int:
     """Bytes of the elements that differ in address; autocast may have narrowed a weight once for all its uses."""
-    distinct = prod(size for size, step in zip(tensor.shape, tensor.stride(), strict=True) if step != 0)
+    steps = [(size, step) for size, step in zip(tensor.shape, tensor.stride(), strict=True) if step != 0]
+    distinct = prod(size for size, _ in steps)
+    if distinct:  # elements of a sliding window share addresses
+        distinct = min(distinct, 1 + sum((size - 1) * step for size, step in steps))
     item = tensor.dtype.itemsize
     return distinct * (item if narrow is None else min(item, narrow))
 

@@ -5,7 +5,8 @@ kernel comes on top; where kernels are queued (CUDA), starting them is work of t
 model takes the longer of both. Bytes may lie in caches: see :meth:`Roof.moving`.
 
 Ideal fusion is an assumption, not a promise: element-wise work, normalization and softmax are computed where their
-input was made, and what passes inside such a group never leaves the chip.
+input was made, and what passes inside such a group never leaves the chip. A compiler may do better than that; what it
+cannot do without is :attr:`ModelFloor.single`.
 """
 
 from __future__ import annotations
@@ -118,12 +119,15 @@ class ModelFloor:
         calls: of each row of the prediction, forward alone; on a queue without the host's time.
         eager: seconds of the whole, call by call.
         fused: seconds of the whole with ideal fusion.
+        single: seconds of the whole as one kernel: what comes from outside is read once, the last result is written,
+            and every product is computed.
         groups: numbers of the rows that ideal fusion computes together; rows that run no kernel are in none.
     """
 
     calls: tuple[Floor, ...]
     eager: float
     fused: float
+    single: float
     groups: tuple[tuple[int, ...], ...]
 
 
@@ -150,7 +154,10 @@ def model_floor(rows: Sequence[Row], demands: Sequence[Demand], roof: Roof, back
     groups = _groups(demands)
     fused = _fused(groups, rows, demands, roof)
     after = [_backward(demand, row.dtype, roof) for row, demand in zip(rows, demands, strict=True)] if backward else []
-    return ModelFloor(calls, _whole([*calls, *after], roof), _whole([*fused, *after], roof), groups)
+    together = _fused([tuple(number for number, demand in enumerate(demands) if demand.moves)], rows, demands, roof)
+    products = sum(floor.compute for floor in (*together, *after))
+    single = max(products, *(floor.memory for floor in together))
+    return ModelFloor(calls, _whole([*calls, *after], roof), _whole([*fused, *after], roof), single, groups)
 
 
 def _whole(floors: Sequence[Floor], roof: Roof) -> float:
@@ -203,7 +210,7 @@ def _fused(groups: Sequence[Sequence[int]], rows: Sequence[Row], demands: Sequen
         for member in group:
             for part in demands[member].reads:
                 readers.setdefault(part.tensor, set()).add(number)
-    last = max((group[-1] for group in groups), default=-1)
+    last = max((group[-1] for group in groups if group), default=-1)
     found = []
     for number, group in enumerate(groups):
         taken: dict[int, int] = {}

@@ -58,6 +58,23 @@ def test_what_moves_nothing() -> None:
     assert of(lambda self, x: x.chunk(2)[0].expand(2, 2, 4), 4, 4) == []
 
 
+def test_bytes_that_a_call_may_leave_alone() -> None:
+    (window,) = of(lambda self, x: x.unfold(1, 3, 1) * 2, 2, 8)
+    assert (window.read, window.written) == (4 * 2 * 8, 4 * 2 * 6 * 3), "elements of windows share addresses"
+    (diagonal,) = of(lambda self, x: x.trace(), 8, 8)
+    assert diagonal.read == 0
+    (ignored,) = of(lambda self, x: torch.baddbmm(torch.empty(2, 3, 3), x, x, beta=0), 2, 3, 3)
+    assert ignored.read == 4 * 2 * 9, "what is multiplied, and not the summand"
+    (added,) = of(lambda self, x: torch.baddbmm(torch.ones(2, 3, 3), x, x), 2, 3, 3)
+    assert added.read == 2 * 4 * 2 * 9
+    (causal,) = of(lambda self, x: F.scaled_dot_product_attention(x[:, :2], x, x, is_causal=True), 1, 6, 4)
+    assert causal.read == 4 * 2 * 4, "two queries see two keys of six"
+
+
+def test_what_is_empty_runs_no_kernel() -> None:
+    assert of(lambda self, x: F.linear(x, self.weight).relu(), 0, 4) == []
+
+
 def test_a_stride_longer_than_the_kernel_steps_over_elements() -> None:
     (stepping,) = of(lambda self, x: F.conv2d(x, torch.ones(1, 1, 1, 1), stride=2), 1, 1, 8, 8)
     assert stepping.read == 4 * (4 * 4 + 1)
@@ -129,6 +146,14 @@ def test_which_gradients_a_backward_multiplies() -> None:
     assert (first.gradient_macs, second.gradient_macs) == (0, 1)
     with torch.no_grad():
         assert all(demand.gradient_macs == 0 for demand in demands(model, (2, 4))[1])
+    model[0].bias.requires_grad_(True)
+    first, _, second = demands(model, (2, 4))[1]
+    assert (first.gradient_macs, second.gradient_macs) == (0, 2), "the gradient of a bias is no product"
+
+
+def test_what_is_detached_ends_the_backward() -> None:
+    first, second = of(lambda self, x: F.linear(F.linear(x, self.weight).detach(), torch.ones(4, 6)), 3, 4)
+    assert (first.gradient_macs, second.gradient_macs) == (1, 0)
 
 
 def test_one_demand_for_each_row_and_the_prediction_as_ever() -> None:

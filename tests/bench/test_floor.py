@@ -140,6 +140,22 @@ def test_element_wise_work_joins_what_made_its_input() -> None:
     assert floor.fused < floor.eager
 
 
+def test_no_compiler_does_without_a_single_kernels_floor() -> None:
+    class Attends(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x @ x.mT).softmax(-1) @ x.sin()
+
+    free = replace(FLAT, start=0.25, peaks={})
+    floor = of(Attends(), (1, 100, 4), free)
+    assert floor.single == pytest.approx(4 * 2 * 400 / 1e6), "x is read once, the result written; no scores, no start"
+    assert floor.single < floor.fused < floor.eager
+    computing = of(nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8)), (4, 8), replace(FLAT, streams=()))
+    assert computing.single == pytest.approx(2 * 2 * 4 * 8 * 8 / 1e6)
+    trained = of(nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8)), (4, 8), replace(FLAT, streams=()), backward=True)
+    assert trained.single == pytest.approx(5 / 2 * computing.single)
+    assert of(nn.Flatten(), (2, 3, 4)).single == 0.0
+
+
 def test_transforms_lower_the_floor_of_a_convolution_alone() -> None:
     fast = replace(FLAT, transforms=True, start=0.0, streams=())
     slow = replace(fast, transforms=False)
