@@ -23,7 +23,8 @@ _MACHINE = ("device", "name", "driver", "threads")
 def write_records(file: Path, records: Sequence[Record]) -> None:
     """Write records as one JSON file."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"records": [record.to_json() for record in records]}, indent=1, ensure_ascii=False))
+    written = json.dumps({"records": [record.to_json() for record in records]}, indent=1, ensure_ascii=False)
+    file.write_text(written, encoding="utf-8")
 
 
 def read_records(file: str | Path) -> tuple[Record, ...]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from inspector.bench.ceilings import usable
+from inspector.bench.guard import current, running
 from inspector.bench.modes import captured, prepared, stepping
 from inspector.bench.sweep import Sweep, doubling, sweep
 from inspector.errors import InspectionError
@@ -59,7 +60,7 @@ def sweep_batches(
     home = usable(device)
     inputs = make_inputs(model, input_size, input_data, input_dtypes, input_kwargs)
     _check_batch(inputs.on("meta"))
-    with ONE_AT_A_TIME, preserved(model), warnings.catch_warnings():
+    with ONE_AT_A_TIME, preserved(model), warnings.catch_warnings(), current(home), running(mode, home):
         runs = deep_copy(model).to(home)
         runs.train(backward)
         given_args, given_kwargs = inputs.on(home)

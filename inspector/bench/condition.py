@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from inspector.errors import InspectionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 Interval: TypeAlias = tuple[float, float]
 Verdict: TypeAlias = Literal["holds", "does not hold", "open"]
 
-_BASELINE = "baseline"
+_BASELINE, _MEDIAN = "baseline", "p50"
 _EXAMPLE = 'write a comparison such as "p50 > 1.05*baseline"'
 _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
@@ -38,11 +38,13 @@ class Condition:
         text: as it was written.
         names: quantities of this run that it names.
         needs_baseline: it names ``baseline``, or a quantity of it such as ``baseline.floor``.
+        of: the quantity that ``baseline`` alone means: the one that is named, or the median.
     """
 
     text: str
     names: frozenset[str]
     needs_baseline: bool
+    of: str
     _tree: ast.Compare
 
     def decide(self, now: Mapping[str, Interval], before: Mapping[str, Interval] | None = None) -> Verdict:
@@ -63,8 +65,7 @@ class Condition:
         """
         if self.needs_baseline and before is None:
             raise InspectionError(f"--fail-if {self.text!r} names a baseline: give --baseline FILE.json")
-        of = next(iter(sorted(self.names)), "p50")
-        known = _Known(self.text, now, before or {}, of)
+        known = _Known(self.text, now, before or {}, self.of)
         left, right = known.value(self._tree.left), known.value(self._tree.comparators[0])
         if isinstance(self._tree.ops[0], (ast.Lt, ast.LtE)):
             left, right = right, left
@@ -75,8 +76,12 @@ class Condition:
         return "open" if above(left[1], right[0]) else "does not hold"
 
 
-def read_condition(text: str) -> Condition:
+def read_condition(text: str, known: Collection[str] = ()) -> Condition:
     """Parse: numbers, quantities, ``baseline``, ``+ - * /``, brackets, and one of ``< <= > >=``.
+
+    Args:
+        text: the condition.
+        known: the quantities there can be; where it is empty, any.
 
     Raises:
         InspectionError: anything else, with what.
@@ -90,14 +95,29 @@ def read_condition(text: str) -> Condition:
     if not isinstance(tree.ops[0], (ast.Gt, ast.GtE, ast.Lt, ast.LtE)):
         raise InspectionError(f"--fail-if {text!r}: measured times are compared with < <= > >=; {_EXAMPLE}")
     names = set()
-    needs_baseline = False
+    needs_baseline = alone = False
     for part in _parts(tree, text):
         if isinstance(part, ast.Name):
-            needs_baseline |= part.id == _BASELINE
+            alone |= part.id == _BASELINE
             names |= {part.id} - {_BASELINE}
+            _among(known, text, *names)
         elif isinstance(part, ast.Attribute):
             needs_baseline = True
-    return Condition(text, frozenset(names), needs_baseline, tree)
+            _among(known, text, part.attr)
+    of = _MEDIAN if _MEDIAN in names or not names else min(names)
+    if alone and of != _MEDIAN and len(names) > 1:
+        raise InspectionError(
+            f"--fail-if {text!r}: baseline alone may mean that of {' or '.join(sorted(names))}; write baseline.{of}"
+        )
+    return Condition(text, frozenset(names), needs_baseline or alone, of, tree)
+
+
+def _among(known: Collection[str], text: str, *names: str) -> None:
+    unknown = [name for name in names if known and name not in known]
+    if unknown:
+        raise InspectionError(
+            f"--fail-if {text!r}: {unknown[0]!r} is no quantity of a benchmark; there are {', '.join(sorted(known))}"
+        )
 
 
 def _parts(tree: ast.Compare, text: str) -> Iterator[ast.expr]:

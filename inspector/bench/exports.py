@@ -80,6 +80,6 @@ def to_torch(record: Record) -> Measurement:
         sub_label=", ".join(record.input),
         description=f"{record.mode} {record.dtype}",
         env=f"{record.environment.get('name', '')}, torch {record.environment.get('torch', '')}",
-        num_threads=int(record.environment.get("threads", "1")),
+        num_threads=int(threads) if (threads := record.environment.get("threads", "")).isdecimal() else 1,
     )
     return Measurement(1, list(record.timing.samples), spec)

@@ -12,11 +12,15 @@ import torch
 from torch.jit import ScriptModule
 
 from inspector.errors import InspectionError
+from inspector.structure import tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from torch import nn
+
+
+_NO_TIME = "Time of a layer has no meaning then; time the whole alone (layers=False, --no-layers)"
 
 
 class Marker(Protocol):
@@ -103,14 +107,14 @@ class LayerTimes:
 
 
 def time_layers(model: nn.Module, forward: Callable[[], object], marker: Marker, rounds: int = 10) -> LayerTimes:
-    """Watch ``rounds`` forwards after one that warms up; the hooks are gone afterwards.
+    """Watch ``rounds`` forwards, between two whose shapes are compared; the hooks are gone afterwards.
 
     What a hook takes falls on the module that calls the watched one. Compare ``hooked`` with the time of the forward
     alone to see how much that is.
 
     Raises:
-        InspectionError: the forwards do not call the same modules in the same order, so that there is no time of one
-            call.
+        InspectionError: the forwards do not call the same modules in the same order, or not with the same shapes, so
+            that there is no time of one call.
 
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU())
     >>> found = time_layers(model, lambda: model(torch.ones(2, 4)), WallMarker(), rounds=3)
@@ -119,7 +123,7 @@ def time_layers(model: nn.Module, forward: Callable[[], object], marker: Marker,
     """
     if rounds < 1:
         raise InspectionError(f"layers are timed over at least one round, got {rounds}")
-    forward()
+    before = _made(model, forward)
     own: list[list[float]] = []
     wholes: list[float] = []
     first: list[_Watched] = []
@@ -132,12 +136,44 @@ def time_layers(model: nn.Module, forward: Callable[[], object], marker: Marker,
         times = _own(watched, marker)
         own.append(times)
         wholes.append(sum(times))
+    _alike(before, _made(model, forward))
     layers = []
     calls: dict[str, int] = {}
     for place, call in enumerate(first):
         number = calls[call.path] = calls.get(call.path, 0) + 1
         layers.append(LayerTime(call.path, call.kind, number, call.parent, median(times[place] for times in own)))
     return LayerTimes(tuple(layers), median(wholes), rounds)
+
+
+def _made(model: nn.Module, forward: Callable[[], object]) -> list[tuple[str, str]]:
+    """The shapes that each module call of one forward returns."""
+    found: list[tuple[str, str]] = []
+    paths = {id(module): path for path, module in model.named_modules()}
+
+    def note(module: nn.Module, _: Any, output: Any) -> None:
+        found.append((paths[id(module)], ", ".join(str([*tensor.shape]) for tensor in tensors(output))))
+
+    handles = [module.register_forward_hook(note) for module in _hookable(model)]
+    try:
+        forward()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def _alike(before: Sequence[tuple[str, str]], now: Sequence[tuple[str, str]]) -> None:
+    for (path, shapes), (_, others) in zip(before, now, strict=False):  # the rounds between have called the same
+        if shapes != others:
+            raise InspectionError(
+                f"the forward does not make the same shapes each time: {path or 'the model'!r} returns {shapes} first "
+                f"and {others} later. {_NO_TIME}"
+            )
+
+
+def _hookable(model: nn.Module) -> Iterator[nn.Module]:
+    """Modules that take hooks; the time of scripted ones is their caller's."""
+    return (module for module in model.modules() if not isinstance(module, ScriptModule))
 
 
 @dataclass(slots=True)
@@ -165,11 +201,10 @@ def _watching(model: nn.Module, marker: Marker) -> Iterator[list[_Watched]]:
         calls[open_calls.pop()].left = left
 
     handles = []
-    for module in model.modules():
-        if not isinstance(module, ScriptModule):  # takes no hooks; its time is its caller's
-            # Inside of the user's own hooks, whose work is the caller's.
-            handles.append(module.register_forward_pre_hook(enter))
-            handles.append(module.register_forward_hook(leave, prepend=True, always_call=True))
+    for module in _hookable(model):
+        # Inside of the user's own hooks, whose work is the caller's.
+        handles.append(module.register_forward_pre_hook(enter))
+        handles.append(module.register_forward_hook(leave, prepend=True, always_call=True))
     try:
         yield calls
     finally:
@@ -187,10 +222,7 @@ def _same(first: Sequence[_Watched], now: Sequence[_Watched], number: int) -> No
     else:
         said = f"module call {at + 1} is of {ours[at][0]!r} in the first forward and of {theirs[at][0]!r} in forward "
         said += str(number + 1)
-    raise InspectionError(
-        f"the forward does not call the same modules each time: {said}. Time of a layer has no meaning then; time the "
-        "whole alone (layers=False, --no-layers)"
-    )
+    raise InspectionError(f"the forward does not call the same modules each time: {said}. {_NO_TIME}")
 
 
 def _own(watched: Sequence[_Watched], marker: Marker) -> list[float]:

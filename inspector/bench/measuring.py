@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import math
 import random
@@ -66,7 +67,7 @@ def time_calls(
     shuffle = random.Random(seed)  # noqa: S311  an order, no secret
     entries = [(name, copy) for name in calls for copy in (0, 1)]
     found: dict[tuple[str, int], list[float]] = {entry: [] for entry in entries}
-    said = ""
+    stopped = False
     collects = gc.isenabled()
     gc.collect()
     gc.disable()
@@ -85,17 +86,18 @@ def time_calls(
     except KeyboardInterrupt:
         if min(map(len, found.values())) < _FEWEST:
             raise
-        said = "stopped by hand"
+        stopped = True
     finally:
         if collects:
             gc.enable()
     rounds = min(map(len, found.values()), default=0)  # the last one may have been cut short
-    return {
-        name: summarize(
-            found[name, 0][:rounds], found[name, 1][:rounds], "" if stable else "still changing", said, *seen.remarks
-        )
-        for name, (_, stable) in warm.items()
-    }
+    said = "stopped by hand" if stopped else ""
+    timings = {}
+    for name, (_, stable) in warm.items():
+        first, second = (found[name, copy][:rounds] for copy in (0, 1))
+        timing = summarize(first, second, "" if stable else "still changing", said, *seen.remarks)
+        timings[name] = dataclasses.replace(timing, stopped=stopped)
+    return timings
 
 
 def _precise(found: Mapping[tuple[str, int], Sequence[float]], precision: float) -> bool:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 MODES = ("eager", "compile", "graph", "channels_last", "autocast", "transfer")
 #: Those in which PyTorch calls each module from Python, so that hooks can time it.
 WATCHED = frozenset({"eager", "channels_last", "autocast"})
+#: Those in which no kernel waits for Python to start it.
+UNSTARTED = frozenset({"compile", "graph"})
+#: The dtype of products under autocast.
+AUTOCAST = torch.bfloat16
 _WARM_UPS = 3
 
 
@@ -43,7 +47,7 @@ def prepared(
         model = model.to(memory_format=torch.channels_last)
         args, kwargs = map_tensors(args, _channels_last), {k: map_tensors(v, _channels_last) for k, v in kwargs.items()}
     if mode == "autocast":
-        return model, args, kwargs, lambda: torch.autocast(device.type, dtype=torch.bfloat16)
+        return model, args, kwargs, lambda: torch.autocast(device.type, dtype=AUTOCAST)
     return model, args, kwargs, nullcontext
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import math
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from inspector.errors import InspectionError
 
 #: The first number changes when a reader of the former version would misread, the second when something is added.
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
+
+#: What conditions may name: seconds, a share, bytes. The last two are known on CUDA alone.
+QUANTITIES = ("p50", "efficiency", "floor", "fused", "iqr", "predicted", "peak", "reserved")
 
 Bound: TypeAlias = Literal["memory", "compute", "launch"]
 Interval: TypeAlias = tuple[float, float]
@@ -27,6 +31,7 @@ class Timing:
         iqr: distance of their quartiles.
         noisy: the same call, measured twice, differs from itself.
         reason: why it is noisy, and what else was noticed: other load, throttling, too few rounds; or ``""``.
+        stopped: ctrl-C ended it early.
     """
 
     samples: tuple[float, ...]
@@ -35,6 +40,7 @@ class Timing:
     iqr: float
     noisy: bool = False
     reason: str = ""
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +53,13 @@ class Ceilings:
         driver: its version, or the system's.
         date: of the measurement, ISO 8601.
         streams: (bytes of the working set, bytes moved per second).
-        peaks: operations per second of matrix work by dtype; ``tf32`` apart.
+        peaks: the most operations per second of matrix work by dtype; ``tf32`` apart.
         launch: seconds that starting a kernel takes.
         transfer: bytes per second between host and device by way, such as ``pinned to device``.
         cache: bytes of the last cache where the device tells them.
         nominal: the vendor's figures under the same names, where known.
+        products: (dtype, shape such as ``512×512×512``, operations per second) of each that was tried.
+        remarks: what was noticed meanwhile: other load, throttling.
     """
 
     device: str
@@ -64,6 +72,8 @@ class Ceilings:
     transfer: dict[str, float] = field(default_factory=dict)
     cache: int | None = None
     nominal: dict[str, float] = field(default_factory=dict)
+    products: tuple[tuple[str, str, float], ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A document that ``from_json`` reads."""
@@ -77,7 +87,10 @@ class Ceilings:
             InspectionError: it is none of this version.
         """
         fields = _fields(found, "ceilings")
-        return _built(cls, {**fields, "streams": tuple((int(size), float(speed)) for size, speed in fields["streams"])})
+        streams = tuple((int(size), float(speed)) for size, speed in fields["streams"])
+        products = tuple((str(dtype), str(shape), float(speed)) for dtype, shape, speed in fields.get("products", ()))
+        told = {"streams": streams, "products": products, "remarks": tuple(fields.get("remarks", ()))}
+        return _built(cls, {**fields, **told})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +130,7 @@ class Record:
         mode: ``eager``, ``compile``, ``graph``, ...
         backward: a training step was timed, else a forward without gradients.
         timing: of the whole.
-        floor: least seconds of the whole, call by call.
+        floor: least seconds of the whole: call by call; of a compiled model, as a single kernel.
         fused: the same with ideal fusion.
         rows: per layer, the most time lost first; empty where layers were not timed.
         hooked: seconds of the whole while its layers were timed, or None.
@@ -171,15 +184,17 @@ class Record:
         fields = _fields(found, "benchmark")
         timing = _built(Timing, {**fields.pop("timing", {})})
         rows = tuple(_built(Row, row) for row in fields.pop("rows", ()))
-        timing = Timing(
-            tuple(timing.samples),
-            timing.p50,
-            (timing.interval[0], timing.interval[1]),
-            timing.iqr,
-            timing.noisy,
-            timing.reason,
-        )
+        low, high = map(float, timing.interval)
+        samples = tuple(map(float, timing.samples))
+        if len(samples) < 2 or not all(0 < seconds < math.inf for seconds in (*samples, low, timing.p50, high)):
+            raise InspectionError("a timing holds two samples or more, and positive numbers of seconds")
+        timing = replace(timing, samples=samples, interval=(low, high))
         fields |= {"input": tuple(fields.get("input", ())), "notes": tuple(fields.get("notes", ()))}
+        told = fields.get("environment", {})
+        if not isinstance(told, dict) or not all(isinstance(words, str) for words in told.values()):
+            raise InspectionError("the environment of a benchmark is words by name")
+        for name in ("floor", "fused"):
+            fields[name] = float(fields[name])
         return _built(cls, {**fields, "timing": timing, "rows": rows})
 
 

@@ -111,6 +111,8 @@ def sweep(
             if not out_of_memory(error) or len(calls) == 1:
                 raise
         else:
+            if any(timing.stopped for timing in timings.values()):
+                limit = "stopped by hand"
             return Sweep({size: timings[str(size)] for size in calls}, limit)
         # Each fits, all of them together do not. The handler is left: there the traceback still holds tensors.
         largest, _ = calls.popitem()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from inspector.cli import screen
+from inspector.cli.files import writable
 from inspector.cli.question import Question, asks_of_a_model, guarded
 from inspector.cli.scaling import scaling
 from inspector.cli.sweep import sweep
@@ -88,8 +88,11 @@ def run(
     """Time TARGET; it is package.module:attr or path/to/file.py:attr, a model, its class or a factory."""
     from inspector.bench.baseline import read_records, write_records
     from inspector.bench.condition import read_condition
+    from inspector.bench.records import QUANTITIES
 
-    asked = [read_condition(text) for text in conditions]
+    asked = [read_condition(text, QUANTITIES) for text in conditions]
+    if baseline is None and any(condition.needs_baseline for condition in asked):
+        raise InspectionError("--fail-if names a baseline: give --baseline FILE.json")
     earlier = read_records(baseline) if baseline is not None else ()
     question = Question(**options)
     named = [mode.strip() for mode in modes.split(",") if mode.strip()]
@@ -104,11 +107,12 @@ def run(
     with question.asked():
         found, stopped = _measured(question, named, settings)
     records = [one.record for one in found]
-    if save is not None:
-        write_records(Path(save), records)
-    if roofline is not None:
-        _draw(found[0], Path(roofline))
     screen.answer(_printed(records, most, form))
+    if save is not None:
+        with writable(save) as file:
+            write_records(file, records)
+    if roofline is not None:
+        _draw(found[0], roofline)
     held = [_held(record, earlier, across) for record in records] if earlier else []
     for record, (_, comparison) in zip(records, held, strict=False):
         screen.complain(_told(record, comparison))
@@ -126,9 +130,12 @@ def run(
 
 def _measured(question: Question, modes: list[str], settings: dict[str, Any]) -> tuple[list[Benchmark], bool]:
     """What was measured, and whether ctrl-C stopped it."""
+    from inspector.bench.ceilings import usable
     from inspector.bench.modes import MODES
     from inspector.bench.run import bench as measure
 
+    if question.device is not None:
+        usable(question.device)
     unknown = [mode for mode in modes if mode not in MODES]
     if unknown or not modes:
         raise InspectionError(f"--mode {', '.join(unknown) or 'names none'}; there are {', '.join(MODES)}")
@@ -138,8 +145,9 @@ def _measured(question: Question, modes: list[str], settings: dict[str, Any]) ->
     found: list[Benchmark] = []
     try:
         for mode in modes:
-            one = measure(model, device=question.device, mode=mode, **settings, **keywords)
-            found.append(one)
+            found.append(measure(model, device=question.device, mode=mode, **settings, **keywords))
+            if found[-1].record.timing.stopped:
+                return found, True
     except KeyboardInterrupt:
         if not found:
             raise
@@ -166,10 +174,11 @@ def _because(found: Comparison) -> str:
     return f" ({found.reason})" if found.reason else ""
 
 
-def _draw(found: Benchmark, file: Path) -> None:
+def _draw(found: Benchmark, file: str) -> None:
     from inspector.report.roofline import roofline
 
-    file.write_text(roofline(found.record, found.ceilings), encoding="utf-8")
+    with writable(file) as path:
+        path.write_text(roofline(found.record, found.ceilings), encoding="utf-8")
 
 
 def _printed(records: list[Record], most: int, form: str | None) -> str:
@@ -207,7 +216,9 @@ def history(files: tuple[str, ...], out: str) -> None:
     from inspector.bench.baseline import read_records
     from inspector.report.roofline import history as draw
 
-    Path(out).write_text(draw([record for file in files for record in read_records(file)]), encoding="utf-8")
+    drawn = draw([record for file in files for record in read_records(file)])
+    with writable(out) as path:
+        path.write_text(drawn, encoding="utf-8")
 
 
 @bench.command()
@@ -227,6 +238,8 @@ def export(file: str, as_pytest: str | None, as_torch: str | None) -> None:
         raise InspectionError("name a format: --pytest-benchmark OUT.json, --torch OUT.pkl")
     records = read_records(file)
     if as_pytest is not None:
-        Path(as_pytest).write_text(json.dumps(to_pytest_benchmark(records), indent=1), encoding="utf-8")
+        with writable(as_pytest) as path:
+            path.write_text(json.dumps(to_pytest_benchmark(records), indent=1), encoding="utf-8")
     if as_torch is not None:
-        Path(as_torch).write_bytes(pickle.dumps([to_torch(record) for record in records]))
+        with writable(as_torch) as path:
+            path.write_bytes(pickle.dumps([to_torch(record) for record in records]))

@@ -40,4 +40,4 @@ def _printed(found: Ceilings, form: str | None) -> str:
 
     if form == "json":
         return document.to_json(found.to_json())
-    return benchmark.render_ceilings(found, color=screen.color(sys.stdout))
+    return benchmark.render_ceilings(found, width=screen.width(sys.stdout), color=screen.color(sys.stdout))

@@ -1,13 +1,17 @@
-"""``--input-file``: real data from a file, read so that no file can run code."""
+"""Files that the user names: ``--input-file``, real data read so that no file can run code; and what is written."""
 
 from __future__ import annotations
 
 import pickle
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inspector.errors import InspectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def read_inputs(path: str) -> Any:
@@ -72,3 +76,18 @@ def _safetensors(file: Path) -> Any:
         return safetensors.torch.load_file(file)
     except safetensors.SafetensorError as error:
         raise ValueError(str(error)) from error
+
+
+@contextmanager
+def writable(file: str | Path) -> Iterator[Path]:
+    """The file, whose folder is made where there is none.
+
+    Raises:
+        InspectionError: it cannot be written.
+    """
+    path = Path(file)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield path
+    except OSError as error:
+        raise InspectionError(f"{path} cannot be written: {error.strerror}") from error

@@ -26,12 +26,15 @@ def sweep(
 ) -> None:
     """Time TARGET at many batch sizes; the first axis of every input is the batch, whatever its size there."""
     from inspector.bench.batches import sweep_batches
+    from inspector.bench.ceilings import usable
     from inspector.bench.knee import knee_of
     from inspector.report import document
     from inspector.report import sweep as report
 
     asked = None if sizes is None else _whole(sizes)
     question = Question(**options)
+    device = question.device or "cpu"
+    usable(device)
     with question.asked():
         model = question.build(question.find())
         keywords = question.keywords(model)
@@ -39,7 +42,7 @@ def sweep(
         found = sweep_batches(
             model,
             sizes=asked,
-            device=question.device or "cpu",
+            device=device,
             mode=mode,
             backward=backward,
             samples=samples,
@@ -51,6 +54,9 @@ def sweep(
         screen.answer(document.to_json(report.document(found, law, knee)))
     else:
         screen.answer(report.render(found, law, knee, width=screen.width(sys.stdout), color=screen.color(sys.stdout)))
+    if any(timing.stopped for timing in found.timings.values()):
+        screen.complain("stopped by ctrl-C: what was measured until then is above")
+        sys.exit(2)
 
 
 def _whole(text: str) -> list[int]:

@@ -18,8 +18,8 @@ _LAYOUTS = (
     ("layer", "measured", "lost"),
 )
 _ASSUMED = (
-    "A floor is max(2 × MACs/peak, bytes/bandwidth), plus a start for each kernel on the CPU; ideal fusion assumes "
-    "that element-wise work, normalization and softmax are computed where their input was made."
+    "A floor is max(2 × MACs/peak, bytes/bandwidth), plus a start for each kernel that Python starts on the CPU; ideal "
+    "fusion assumes that element-wise work, normalization and softmax are computed where their input was made."
 )
 
 
@@ -53,6 +53,7 @@ def totals(record: Any) -> list[tuple[str, str]]:
     """(name, words) of the whole."""
     timing = record.timing
     low, high = timing.interval
+    how = "as a single kernel" if record.mode.startswith("compile") else "call by call"
     found = [
         (
             "Model",
@@ -64,7 +65,7 @@ def totals(record: Any) -> list[tuple[str, str]]:
             "Median",
             f"{duration(timing.p50)} ({duration(low)} to {duration(high)}), quartiles {duration(timing.iqr)} apart",
         ),
-        ("Floor", f"{duration(record.floor)} call by call, {duration(record.fused)} with ideal fusion"),
+        ("Floor", f"{duration(record.floor)} {how}, {duration(record.fused)} with ideal fusion"),
         ("Efficiency", text.percent(record.efficiency)),
     ]
     if record.hooked is not None:
@@ -93,7 +94,7 @@ def _columns() -> dict[str, Column[Any]]:
     }
 
 
-def render_ceilings(found: Any, *, color: bool = False) -> str:
+def render_ceilings(found: Any, *, width: int | None = None, color: bool = False) -> str:
     """What ``inspector device`` prints."""
     nominal = found.nominal
     lines: list[list[Span]] = [
@@ -106,7 +107,10 @@ def render_ceilings(found: Any, *, color: bool = False) -> str:
     for name, peak in found.peaks.items():
         sheet = f" of {nominal[name] / 1e12:.1f} by the vendor's sheet" if name in nominal else ""
         lines.append([(f"{name:<14}", "bold"), (f"{peak / 1e12:10.3f} TFLOP/s{sheet}", "")])
+        shapes = ", ".join(f"{shape}: {speed / 1e12:.3f}" for dtype, shape, speed in found.products if dtype == name)
+        lines += [[(f"{'':<14}", ""), (part, "dim")] for part in (wrapped(shapes, width, 14) if shapes else ())]
     lines.append([(f"{'Launch':<14}", "bold"), (f"{duration(found.launch):>13} for a kernel on one element", "")])
     for name, speed in found.transfer.items():
         lines.append([(f"{'Transfer':<14}", "bold"), (f"{speed / 1e9:10.1f} GB/s {name}", "")])
+    lines += [[(f"{'Remark':<14}", "bold"), (remark, "")] for remark in found.remarks]
     return printed(lines, color)

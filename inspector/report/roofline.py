@@ -75,8 +75,8 @@ def history(records: Sequence[Any]) -> str:
         at = [dates.index(record.environment.get("date", "")) for record in mine]
         medians = [record.timing.p50 for record in mine]
         bars = [
-            [record.timing.p50 - record.timing.interval[0] for record in mine],
-            [record.timing.interval[1] - record.timing.p50 for record in mine],
+            [max(0.0, record.timing.p50 - record.timing.interval[0]) for record in mine],
+            [max(0.0, record.timing.interval[1] - record.timing.p50) for record in mine],
         ]
         axes.errorbar(at, medians, yerr=bars, marker="o", markersize=4, capsize=3, label=name)
         axes.plot(at, [record.floor for record in mine], linestyle=":", color="#888")
@@ -88,7 +88,9 @@ def history(records: Sequence[Any]) -> str:
 
 
 def _question(record: Any) -> str:
-    return f"{record.model} {record.mode} {record.dtype}{' training' if record.backward else ''} {record.input[0]}"
+    return (
+        f"{record.model} {record.mode} {record.dtype}{' training' if record.backward else ''} {', '.join(record.input)}"
+    )
 
 
 def _figure(width: float, height: float) -> Any:

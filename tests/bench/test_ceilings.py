@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,11 @@ import torch
 
 from inspector.bench import ceilings as room
 from inspector.bench.ceilings import ceilings, measure, usable
+from inspector.bench.clocks import WallClock
 from inspector.bench.records import Ceilings
+from inspector.bench.watching import Seen
 from inspector.errors import InspectionError
+from inspector.report.benchmark import render_ceilings
 
 
 @pytest.fixture
@@ -66,6 +71,69 @@ def test_a_measurement_says_all_of_a_cpu() -> None:
     assert found.launch > 0
     assert found.transfer == {}
     assert Ceilings.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_every_shape_of_a_product_stands_beside_the_best() -> None:
+    found = measure("cpu", quick=True)
+    assert {dtype for dtype, _, _ in found.products} == found.peaks.keys()
+    for dtype, peak in found.peaks.items():
+        speeds = {shape: speed for other, shape, speed in found.products if other == dtype}
+        assert speeds.keys() == {"32×32×32", "8→8 3×3 on 28×28", "8→8 3×3 on 56×56"}
+        assert max(speeds.values()) == peak
+
+
+def test_where_memory_ends_the_smaller_sets_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stream(kind: str, size: int, *_: object) -> float:
+        if size > 100:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return 1.0
+
+    monkeypatch.setattr(room, "_stream", stream)
+    assert room._streams("cpu", (10, 100, 1000, 10000), WallClock(), 0.1) == ((10, 1.0), (100, 1.0))
+    with pytest.raises(torch.OutOfMemoryError):
+        room._streams("cpu", (1000,), WallClock(), 0.1)
+
+
+def test_a_product_that_would_take_a_second_is_left_out() -> None:
+    """The clock says how long each takes: 1 and 2 operations at one a second, and 3 would take 3 s."""
+    made = []
+
+    def works() -> Iterator[tuple[str, int, Callable[[], Callable[[], object]]]]:
+        for work in (1, 2, 3):
+            yield str(work), work, lambda work=work: made.append(work) or (lambda: None)
+
+    class Slow:
+        def seconds(self, call: object, steps: int) -> float:
+            return float(made[-1]) * 0.45 * steps
+
+    assert dict(room._speeds(works(), Slow(), 0.1)) == pytest.approx({"1": 1 / 0.45, "2": 1 / 0.45})
+    assert made == [1, 2]
+
+
+def test_other_load_while_ceilings_are_measured_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def busy(_: str) -> Iterator[Seen]:
+        yield Seen(remarks=["other processes took 40% of the processors' time"])
+
+    monkeypatch.setattr(room, "watching", busy)
+    found = measure("cpu", quick=True)
+    assert found.remarks == ("other processes took 40% of the processors' time",)
+    assert "other processes took 40%" in render_ceilings(found)
+
+
+def test_figures_of_the_former_version_are_read() -> None:
+    former = measure("cpu", quick=True).to_json() | {"schema_version": "1.0"}
+    del former["products"], former["remarks"]
+    assert Ceilings.from_json(former).products == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "bandwidth"),
+    [("NVIDIA A100-SXM4-40GB", 1.555e12), ("NVIDIA A100-SXM4-80GB", 2.039e12), ("NVIDIA H200", 4.8e12)],
+)
+def test_a_vendors_figure_is_that_of_its_own_memory(name: str, bandwidth: float) -> None:
+    (found,) = (figures for part, figures in room._NOMINAL.items() if part in name)
+    assert found["bandwidth"] == bandwidth
 
 
 @pytest.mark.parametrize("name", ["abacus", "meta", "cuda:99"])

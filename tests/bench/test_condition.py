@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.bench.condition import Condition, read_condition
+from inspector.bench.records import QUANTITIES
 from inspector.errors import InspectionError
 
 NUMBERS = st.floats(0.5, 4.0)
@@ -51,6 +52,20 @@ def test_a_verdict_is_true_of_every_value_in_the_intervals(text, p50, floor, bef
 def test_baseline_means_the_quantity_that_is_compared() -> None:
     assert read_condition("floor > baseline").decide({"floor": (3, 3)}, {"floor": (2, 2), "p50": (9, 9)}) == "holds"
     assert read_condition("baseline > 1").decide({}, {"p50": (2, 2)}) == "holds"
+
+
+def test_baseline_alone_is_the_medians_where_that_is_named_and_never_a_guess() -> None:
+    both = {"p50": (9, 9), "floor": (2, 2)}
+    assert read_condition("p50 - floor > baseline").decide({"p50": (12, 12), "floor": (1, 1)}, both) == "holds"
+    with pytest.raises(InspectionError, match=r"floor or fused; write baseline\.floor"):
+        read_condition("floor > fused*baseline")
+
+
+@pytest.mark.parametrize("text", ["p51 > 1", "p50 > baseline.p51"])
+def test_a_quantity_that_there_is_not_is_refused_before_anything_is_measured(text: str) -> None:
+    assert read_condition(text).text == text
+    with pytest.raises(InspectionError, match="'p51' is no quantity of a benchmark; there are"):
+        read_condition(text, QUANTITIES)
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,13 @@ def test_a_forward_that_goes_another_way_each_time_is_refused(longer: bool, told
         time_layers(model, alternating(model, longer), WallMarker())
 
 
+def test_a_forward_whose_shapes_change_is_refused() -> None:
+    model, lengths = nn.Sequential(nn.ReLU()), iter(range(1, 100))
+    with pytest.raises(InspectionError, match=r"'0' returns \[1\] first and \[4\] later.*--no-layers"):
+        time_layers(model, lambda: model(torch.ones(next(lengths))), WallMarker(), rounds=2)
+    assert not any(module._forward_hooks for module in model.modules())
+
+
 def test_no_rounds_are_refused() -> None:
     with pytest.raises(InspectionError, match="at least one"):
         time_layers(nn.ReLU(), lambda: None, WallMarker(), rounds=0)

@@ -102,6 +102,8 @@ def test_ctrl_c_keeps_whole_rounds_and_says_so() -> None:
     found = time_calls({"call": call, "other": work}, _clock(machine), samples=100)
     assert 6 <= len(found["call"].samples) == len(found["other"].samples) < 100
     assert "stopped by hand" in found["call"].reason
+    assert found["call"].stopped
+    assert not time_calls({"other": work}, _clock(machine), samples=6)["other"].stopped
 
 
 def test_ctrl_c_before_there_is_anything_ends_the_run() -> None:

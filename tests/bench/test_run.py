@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 import inspector
+from inspector.bench import run
 from inspector.bench.baseline import compare_records, counterpart, read_records, write_records
 from inspector.bench.measuring import summarize
 from inspector.bench.records import Ceilings, Record
@@ -98,6 +101,95 @@ def test_a_fused_path_enters_no_submodule(limits: Ceilings) -> None:
     assert sum(row.floor for row in one.rows) == pytest.approx(one.floor)
 
 
+class Sines(nn.Module):
+    """What a compiler makes one kernel of."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(4):
+            x = x.sin() + 1
+        return x
+
+
+def test_a_compiled_model_is_held_to_the_floor_of_a_single_kernel(
+    limits: Ceilings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda model: model)  # the figures are not the compiler's
+    eager = inspector.bench(Sines(), (1000,), layers=False, samples=6, seconds=0.1, ceilings=limits)
+    one = inspector.bench(Sines(), (1000,), mode="compile", samples=6, seconds=0.1, ceilings=limits)
+    assert one.floor == pytest.approx(8000 / 1e13)  # read once, written once; nothing starts from Python
+    assert eager.floor == pytest.approx(8 * (8000 / 1e13 + 1e-7))
+    assert "as a single kernel" in str(one)
+    assert "call by call" in str(eager)
+
+
+def test_no_kernel_of_a_graph_waits_for_python(limits: Ceilings) -> None:
+    gpu = dataclasses.replace(limits, device="cuda")
+    assert roof(gpu).start == limits.launch
+    assert roof(gpu, "graph").start == 0.0
+
+
+def test_layers_of_a_training_step_run_as_in_training(limits: Ceilings) -> None:
+    """Dropout has work to do there, and is charged for it."""
+    seen: list[bool] = []
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout())
+    model[1].register_forward_hook(lambda module, *_: seen.append(module.training))
+    one = inspector.bench(model, (2, 4), backward=True, samples=6, seconds=0.1, ceilings=limits)
+    assert seen[-1], "the last that ran is the layers' forward"
+    assert next(row for row in one.rows if row.path == "1").bytes > 0
+
+
+def test_memory_is_predicted_of_what_runs(limits: Ceilings) -> None:
+    wide, narrow = (
+        inspector.bench(nn.Linear(64, 64), (8, 64), dtype=dtype, samples=6, seconds=0.1, ceilings=limits).record
+        for dtype in ("float64", "bfloat16")
+    )
+    assert wide.memory["predicted"] == 4 * narrow.memory["predicted"]
+
+
+class Fails(nn.Module):
+    """Fails where it runs for real, and nowhere before."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if type(x) is Tensor and not x.is_meta and torch.overrides._get_current_function_mode() is None:
+            raise ValueError("only now")
+        return x.relu()
+
+
+def test_what_fails_when_it_runs_is_the_models_own(limits: Ceilings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InspectionError, match=r"runs for real: ValueError: only now\n  at .*test_run.py:\d+: raise"):
+        inspector.bench(Fails(), (2, 3), samples=6, ceilings=limits)
+
+    def broken(model: nn.Module) -> object:
+        def call(*_: object) -> object:
+            raise RuntimeError("no C++ compiler\nand much more")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", broken)
+    with pytest.raises(InspectionError, match=r"torch.compile does not manage.*--mode eager.*no C\+\+ compiler\n"):
+        inspector.bench(nn.ReLU(), (2, 3), mode="compile", samples=6, ceilings=limits)
+
+
+def test_what_is_quicker_than_its_floor_is_said(limits: Ceilings) -> None:
+    slow = dataclasses.replace(limits, launch=10.0)
+    one = inspector.bench(nn.Sequential(nn.ReLU()), (2, 3), samples=6, seconds=0.1, ceilings=slow)
+    (said,) = (note for note in one.record.notes if "quicker than the floor: 0." in note)
+    assert "inspector device --fresh" in said
+    fine = inspector.bench(nn.Sequential(nn.ReLU()), (2, 3), samples=6, seconds=0.1, ceilings=limits)
+    assert not fine.record.notes
+
+
+def test_ctrl_c_while_layers_are_timed_keeps_the_whole(limits: Ceilings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "time_layers", interrupted)
+    one = inspector.bench(nn.ReLU(), (2, 3), samples=6, seconds=0.1, ceilings=limits)
+    assert one.p50 > 0
+    assert one.rows == ()
+    assert one.record.timing.stopped
+
+
 class Wanders(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -124,6 +216,7 @@ def test_a_forward_that_differs_each_time_is_timed_as_a_whole_alone(limits: Ceil
         ({"device": "meta"}, "cpu and cuda"),
         ({"device": "gpu"}, "cannot be used"),
         ({"dtype": "float33"}, "float33"),
+        ({"dtype": "int8"}, "floating-point dtype alone"),
         ({"input_size": ("N", 1, 32, 32)}, "N"),
     ],
 )
@@ -157,6 +250,50 @@ def test_a_gpu_may_multiply_in_tf32_where_it_is_allowed() -> None:
     assert roof(gpu).queued
     assert roof(gpu).transforms
     assert roof(gpu).cache == 50
+
+
+@pytest.mark.parametrize(("setting", "reached"), [("ieee", 1.0), ("bf16", 4.0)])
+def test_a_cpu_may_multiply_float32_in_bfloat16_where_it_is_allowed(setting: str, reached: float) -> None:
+    cpu = Ceilings("cpu", "X", "1", "today", ((100, 1.0),), {"float32": 1.0, "bfloat16": 4.0}, 1e-6)
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    try:
+        torch.backends.mkldnn.matmul.fp32_precision = setting
+        assert roof(cpu).peaks["float32"] == reached
+    finally:
+        torch.backends.mkldnn.matmul.fp32_precision = before
+
+
+def test_under_autocast_products_of_float32_are_held_to_the_narrow_peak() -> None:
+    """Kernels that cast for themselves (LSTM) say float32 of their result."""
+    cpu = Ceilings("cpu", "X", "1", "today", ((100, 1.0),), {"float32": 1.0, "bfloat16": 4.0}, 1e-6)
+    assert roof(cpu, "autocast").peaks["float32"] == 4.0
+    assert roof(cpu).peaks["float32"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"timing": {"samples": ["a"] * 6}},
+        {"timing": {"samples": [1.0]}},
+        {"timing": {"samples": [-1.0] * 6}},
+        {"timing": {"p50": 0}},
+        {"timing": {"interval": [1.0]}},
+        {"environment": None},
+        {"environment": {"threads": 3}},
+        {"floor": "x"},
+        {"rows": 3},
+    ],
+)
+def test_a_broken_record_is_refused_where_it_is_read(broken: dict, found: Benchmark, tmp_path: Path) -> None:
+    file = tmp_path / "b.json"
+    write_records(file, [found.record])
+    document = json.loads(file.read_text("utf-8"))
+    (record,) = document["records"]
+    for name, value in broken.items():
+        record[name] = record[name] | value if name == "timing" else value
+    file.write_text(json.dumps(document))
+    with pytest.raises(InspectionError, match=r"b\.json: "):
+        read_records(file)
 
 
 def slower(record: Record, factor: float) -> Record:

@@ -85,6 +85,25 @@ def test_another_error_is_not_taken_for_a_lack_of_memory() -> None:
         _sweep([1, 2], _runs_out(2, RuntimeError("shapes do not fit")))
 
 
+def test_ctrl_c_keeps_what_was_measured_and_is_the_limit() -> None:
+    calls = [0]
+
+    def make(machine: Machine, size: int) -> Callable[[], object]:
+        work = machine.work(0.01)
+
+        def call() -> None:
+            calls[0] += 1
+            if calls[0] == 40:
+                raise KeyboardInterrupt
+            work()
+
+        return call
+
+    found = _sweep([1, 2], make)
+    assert list(found.timings) == [1, 2]
+    assert found.limit == "stopped by hand"
+
+
 def test_an_endless_sweep_ends_with_its_time() -> None:
     def make(_: Machine, size: int) -> Callable[[], object]:
         return lambda: sum(range(20_000 * size))

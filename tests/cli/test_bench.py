@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 from collections.abc import Callable, Iterator
@@ -157,6 +158,57 @@ def test_ctrl_c_keeps_what_was_measured(bench: Bench, monkeypatch: pytest.Monkey
     assert len(json.loads(file.read_text())["records"]) == 1
 
 
+def test_ctrl_c_within_a_mode_begins_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it came while samples were taken, the mode returns with those it has."""
+    measure, modes = run.bench, []
+
+    def stopped(*args: object, **kwargs: object) -> object:
+        modes.append(kwargs["mode"])
+        found = measure(*args, **kwargs)
+        timing = dataclasses.replace(found.record.timing, stopped=True)
+        return dataclasses.replace(found, record=dataclasses.replace(found.record, timing=timing))
+
+    monkeypatch.setattr(run, "bench", stopped)
+    ended = bench(*LENET, "--mode", "eager,channels_last", "--no-layers")
+    assert modes == ["eager"]
+    assert ended.exit_code == 2
+    assert "ctrl-C" in ended.stderr
+    assert "Median" in ended.stdout
+
+
+def test_files_that_cannot_be_written_take_no_figures_with_them(bench: Bench, base: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    nowhere = str(tmp_path / "file" / "out")
+    kept = bench(*LENET, "--no-layers", "--save", nowhere)
+    assert kept.exit_code == 2
+    assert f"{nowhere} cannot be written" in kept.stderr
+    assert "Median" in kept.stdout
+    for arguments in (
+        ("export", str(base), "--torch", nowhere),
+        ("export", str(base), "--pytest-benchmark", nowhere),
+        ("history", str(base), "--out", nowhere),
+    ):
+        refused = bench(*arguments)
+        assert refused.exit_code == 2
+        assert "cannot be written" in refused.stderr
+
+
+def test_what_is_wrong_with_a_question_is_said_before_it_is_measured(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "bench", lambda *_, **__: pytest.fail("measured"))
+    for arguments, told in (
+        (("--fail-if", "p51 > 3"), "p51"),
+        (("--fail-if", "p50 > 1.05*baseline"), "--baseline FILE.json"),
+        (("--device", "cuda:99"), "--device cuda:99 cannot be used here"),
+        (("--mode", "eager;compile"), "there are eager"),
+    ):
+        refused = bench(*LENET, *arguments)
+        assert refused.exit_code == 2
+        assert told in refused.stderr
+        assert "nothing of the prediction" not in refused.stderr
+
+
 def test_bad_questions_end_with_two(bench: Bench, base: Path, tmp_path: Path) -> None:
     junk = tmp_path / "junk.json"
     junk.write_text('{"records": [{"schema_version": "1.0", "timing": 3}]}')
@@ -167,6 +219,7 @@ def test_bad_questions_end_with_two(bench: Bench, base: Path, tmp_path: Path) ->
         (*LENET, "--mode", ","),
         (*LENET, "--mode", "graph"),
         (*LENET, "--dtype", "float33"),
+        (*LENET, "--dtype", "int8"),
         (*LENET, "--fail-if", "p50 > 1.05*baseline"),
         (*LENET, "--fail-if", "__import__('os') > 1"),
         (*LENET, "--baseline", "nowhere.json"),
