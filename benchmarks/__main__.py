@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
-#: Seconds of ``--gpu`` where no limit is given, and those that an interrupted suite has to write what it found.
-GPU_LIMIT, LAST_WORDS = 450.0, 15.0
+#: Seconds of ``--gpu`` where no limit is given, those that an interrupted suite has to write what it found, and those
+#: that each suite leaves to every later one.
+GPU_LIMIT, LAST_WORDS, RESERVED = 450.0, 15.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,17 @@ class Suite:
     Attributes:
         name: of the module.
         gpu: a CUDA device shows something here, and it takes ``--gpu``.
-        needs: modules that are not among the project's own dependencies.
+        needs: modules beside the project's own dependencies, peers of the CPU's tables.
     """
 
     name: str
     gpu: bool = False
     needs: tuple[str, ...] = ()
 
-    def lacks(self) -> list[str]:
-        """What is not installed here."""
-        return [name for name in (f"benchmarks.{self.name}", *self.needs) if importlib.util.find_spec(name) is None]
+    def lacks(self, gpu: bool = False) -> list[str]:
+        """What is not installed here; with ``gpu`` nothing is needed."""
+        needs = () if gpu and self.gpu else self.needs
+        return [name for name in (f"benchmarks.{self.name}", *needs) if importlib.util.find_spec(name) is None]
 
 
 SUITES = (
@@ -66,18 +68,18 @@ def arguments(suite: Suite, options: argparse.Namespace, out: Path) -> list[str]
 
 
 def run(suite: Suite, given: list[str], seconds: float | None) -> str:
-    """Run one suite: ``done``, ``failed`` or ``stopped``."""
+    """Run one suite: ``done``, ``failed``, ``stopped`` at the limit or ``interrupted`` by hand."""
     running = subprocess.Popen([sys.executable, "-m", f"benchmarks.{suite.name}", *given], cwd=HERE.parent)
     try:
         return "failed" if running.wait(timeout=seconds) else "done"
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+    except (subprocess.TimeoutExpired, KeyboardInterrupt) as ended:
         running.send_signal(signal.SIGINT)
         try:
             running.wait(timeout=LAST_WORDS)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             running.kill()
             running.wait()
-        return "stopped"
+        return "interrupted" if isinstance(ended, KeyboardInterrupt) else "stopped"
 
 
 def main(given: list[str] | None = None) -> int:
@@ -103,9 +105,12 @@ def main(given: list[str] | None = None) -> int:
 
 def _all(options: argparse.Namespace, out: Path, end: float | None) -> int:
     ended: dict[str, str] = {}
-    for suite in chosen(options.only, options.gpu):
+    asked = chosen(options.only, options.gpu)
+    for number, suite in enumerate(asked, 1):
         left = None if end is None else end - time.monotonic() - LAST_WORDS
-        lacking = suite.lacks()
+        if left is not None:
+            left = max(left / 2, left - RESERVED * (len(asked) - number)) if number < len(asked) else left
+        lacking = suite.lacks(options.gpu)
         if lacking:
             ended[suite.name] = f"skipped: {', '.join(lacking)} not here"
         elif left is not None and left <= 0:
@@ -115,8 +120,8 @@ def _all(options: argparse.Namespace, out: Path, end: float | None) -> int:
             print(f"== {suite.name}", flush=True)
             ended[suite.name] = f"{run(suite, arguments(suite, options, out), left)} after "
             ended[suite.name] += f"{time.monotonic() - start:.0f} s"
-            if ended[suite.name].startswith("stopped") and end is None:
-                break  # ctrl-C
+            if ended[suite.name].startswith("interrupted"):
+                break
     print("\n".join(f"{name}: {how}" for name, how in ended.items()), flush=True)
     return int(any(how.startswith("failed") for how in ended.values()))
 

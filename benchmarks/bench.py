@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
-import statistics
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from torch.utils.benchmark import Timer
 
+from benchmarks import timer
+from benchmarks.stopping import interrupts, write
 from benchmarks.table import grid, write_between
 from inspector import bench
+from inspector.bench.batches import sweep_batches
 from inspector.bench.ceilings import ceilings
-from inspector.bench.clocks import clock_for
-from inspector.bench.comparing import compare
 from inspector.bench.environment import environment
-from inspector.bench.measuring import time_calls
+from inspector.bench.knee import knee_of
+from inspector.bench.modes import MODES
 from inspector.bench.records import Ceilings
+from inspector.errors import InspectionError
 from models.lenet import LeNet5
 
 HERE = Path(__file__).parent
@@ -37,11 +36,9 @@ ZOO = (
     *("maxvit_t", "mnasnet1_0", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "resnet50"),
     *("resnext50_32x4d", "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t", "vgg11", "vit_b_32"),
 )
-#: Known costs in seconds, and the slowdown that is planted.
-COSTS, PLANTED = (0.0005, 0.002, 0.01), 0.2
 
 
-def subjects(quick: bool, device: str) -> Iterator[tuple[str, nn.Module, tuple[int, ...]]]:
+def subjects(quick: bool, device: str) -> Iterator[timer.Subject]:
     """Name, model and input: torchvision's where it is here, else the example model."""
     batch = 1 if device == "cpu" else 32
     yield "LeNet-5", LeNet5(), (batch, 1, 32, 32)
@@ -76,48 +73,46 @@ def floors(limits: Ceilings, quick: bool) -> Iterator[tuple[str, dict[str, Any]]
         )
 
 
-def spinning(seconds: float) -> Callable[[], object]:
-    """A call that takes so long, by the processor's own clock."""
-
-    def spin() -> None:
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            pass
-
-    return spin
-
-
-def timer_errors(quick: bool) -> dict[str, float]:
-    """Relative error of the timer on calls of known cost."""
-    costs = COSTS[:1] if quick else COSTS
-    found = time_calls({str(cost): spinning(cost) for cost in costs}, samples=10, seconds=3)
-    return {name: timing.p50 / float(name) - 1 for name, timing in found.items()}
-
-
-def beside_torch(device: str, quick: bool) -> dict[str, float]:
-    """The example model's time, by this timer and by ``torch.utils.benchmark``, turn by turn."""
-    model, image = LeNet5().eval().to(device), torch.ones(8, 1, 32, 32, device=device)
-    threads = torch.get_num_threads()
-    timer = Timer("model(image)", globals={"model": model, "image": image}, num_threads=threads)
-    ours, theirs = [], []
-    with torch.no_grad():
-        for _ in range(2 if quick else 7):
-            call = {"forward": lambda: model(image)}
-            ours.append(time_calls(call, clock_for(device), device=device, samples=10, seconds=1)["forward"].p50)
-            theirs.append(timer.blocked_autorange(min_run_time=0.2).median)
-    return {"ours": statistics.median(ours), "torch": statistics.median(theirs)}
+def modes(device: str, limits: Ceilings, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """One model in every mode, forward and training step; what a device does not have says why."""
+    name, model, size = next(subjects(True, device))
+    if not quick and device == "cuda":
+        name, model, size = next(
+            subject for subject in subjects(False, device) if subject[0] in ("resnet50", "LeNet-5")
+        )
+    asked = [(mode, None, backward) for backward in (False, True) for mode in MODES]
+    for mode, dtype, backward in [*asked, ("eager", "bfloat16", False), ("graph", "bfloat16", False)]:
+        words = f"{name}, {mode}, {dtype or 'float32'}{', training step' if backward else ''}"
+        try:
+            one = bench(
+                model,
+                size,
+                device=device,
+                mode=mode,
+                dtype=dtype,
+                backward=backward,
+                layers=False,
+                samples=6 if quick else 20,
+                seconds=0.2 if quick else 2,
+                ceilings=limits,
+            )
+        except InspectionError as error:
+            yield words, {"reason": str(error).partition("\n")[0]}
+        else:
+            yield words, {"seconds": one.p50, "floor": one.floor, "memory": one.record.memory}
 
 
-def decisions(quick: bool) -> dict[str, float]:
-    """Shares of runs in which a call is said to differ from itself, and in which a planted slowdown is found."""
-    runs = 5 if quick else 40
-    alarms = found = 0
-    for seed in range(runs):
-        calls = {"one": spinning(0.001), "same": spinning(0.001), "slow": spinning(0.001 * (1 + PLANTED))}
-        timings = time_calls(calls, samples=20, seconds=2, seed=seed)
-        alarms += compare(timings["one"], timings["same"], in_turn=True).decision in ("slower", "faster")
-        found += compare(timings["one"], timings["slow"], in_turn=True).decision == "slower"
-    return {"runs": runs, "false_alarms": alarms / runs, "found": found / runs}
+def swept(device: str, quick: bool) -> dict[str, Any]:
+    """The example model over batch sizes: its law and knee."""
+    found = sweep_batches(LeNet5(), (1, 1, 32, 32), device=device, samples=6, seconds=1 if quick else 20)
+    law, knee = knee_of(found.timings)
+    return {
+        "seconds": {size: timing.p50 for size, timing in found.timings.items()},
+        "knee": law.knee,
+        "interval": knee,
+        "flat": found.flat()[0],
+        "limit": found.limit,
+    }
 
 
 def table(report: dict[str, Any]) -> str:
@@ -149,18 +144,53 @@ def table(report: dict[str, Any]) -> str:
     ]
     parts = [f"{report['environment']['name']}; torch {report['environment']['torch']}.", grid(head, rows)]
     if "timer" in report:
-        errors = ", ".join(f"{float(cost) * 1e3:g} ms {error:+.2%}" for cost, error in report["timer"].items())
+        errors = ", ".join(f"{name} {error:+.2%}" for name, error in report["timer"].items())
         parts.append(f"Error of the timer on calls of known length: {errors}.")
-    if "beside_torch" in report:
-        both = report["beside_torch"]
-        parts.append(f"Beside `torch.utils.benchmark` on LeNet-5: {both['ours'] / both['torch'] - 1:+.2%}.")
+    if "beside" in report:
+        rows = [
+            [
+                name,
+                f"{one['theirs'] * 1e3:.2f} ms",
+                f"{one['ratio'] - 1:+.2%}",
+                _ends(one["interval"]),
+                _ends(one["itself"]),
+            ]
+            for name, one in report["beside"].items()
+        ]
+        parts.append(
+            grid(["model, other timer", "its time", "this timer", "interval at 95 %", "this timer, to itself"], rows)
+        )
     if "decisions" in report:
         told = report["decisions"]
         parts.append(
-            f"Of {told['runs']} runs, {told['false_alarms']:.0%} said that a call differs from itself, and "
-            f"{told['found']:.0%} found a slowdown of {PLANTED:.0%}."
+            f"Of {told['runs']} runs beside a busy process, {told['false_alarms']:.1%} said that a call differs from "
+            f"itself, and {told['found']:.1%} found a slowdown of {timer.PLANTED:.0%}. The smallest slowdown found "
+            f"in 95 % of them is {told['smallest']:.1%}."
+        )
+    if "modes" in report:
+        rows = [
+            [name, one["reason"], "", ""]
+            if "reason" in one
+            else [
+                name,
+                f"{one['seconds'] * 1e3:.2f} ms",
+                f"{one['floor'] * 1e3:.2f} ms",
+                f"{one['floor'] / one['seconds']:.0%}",
+            ]
+            for name, one in report["modes"].items()
+        ]
+        parts.append(grid(["model, mode", "median", "floor", "efficiency"], rows))
+    if "sweep" in report:
+        told = report["sweep"]
+        low, high = told["interval"]
+        parts.append(
+            f"LeNet-5 over batch sizes: knee B* = {told['knee']:.3g} ({low:.3g} to {high:.3g}); {told['limit']}."
         )
     return "\n\n".join(parts)
+
+
+def _ends(interval: tuple[float, float]) -> str:
+    return " to ".join(f"{end - 1:+.2%}" for end in interval)
 
 
 def main() -> None:
@@ -176,27 +206,34 @@ def main() -> None:
     device = "cuda" if options.gpu else "cpu"
     limits = ceilings(device, fresh=not options.quick, quick=options.quick)
     report: dict[str, Any] = {"environment": environment(limits), "ceilings": limits.to_json()}
-    options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / ("bench_gpu.json" if options.gpu else "bench.json")
+    with interrupts() as check:
 
-    def keep(part: str, found: Any) -> None:
-        report[part] = found
-        file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-        print(part, found if part != "floors" else f"{len(found)} models", flush=True)
+        def keep(part: str, found: Any) -> None:
+            report[part] = found
+            write(file, report)
+            print(part, found if part != "floors" else f"{len(found)} models", flush=True)
+            check()
 
-    try:
-        keep("timer", timer_errors(options.quick))
-        keep("beside_torch", beside_torch(device, options.quick))
-        keep("decisions", decisions(options.quick))
-        done: dict[str, Any] = {}
-        for name, one in floors(limits, options.quick):
-            done[name] = one
-            keep("floors", done)
-    except KeyboardInterrupt:
-        print("interrupted: what was found until now is kept", flush=True)
-        return
-    if not options.quick and not options.gpu:
-        write_between(HERE / "README.md", "bench", table(report))
+        try:
+            for part, some in (
+                ("floors", floors(limits, options.quick)),
+                ("modes", modes(device, limits, options.quick)),
+            ):
+                done: dict[str, Any] = {}
+                for name, one in some:
+                    done[name] = one
+                    keep(part, done)
+            keep("timer", timer.errors(device, options.quick))
+            some = islice(subjects(False, device), 2 if options.quick else 5)
+            keep("beside", timer.beside(some, device, options.quick))
+            keep("decisions", timer.decisions(device, options.quick))
+            keep("sweep", swept(device, options.quick))
+        except KeyboardInterrupt:
+            print("interrupted: what was found until now is kept", flush=True)
+            return
+    if not options.quick:
+        write_between(HERE / "README.md", "bench --gpu" if options.gpu else "bench", table(report))
 
 
 if __name__ == "__main__":

@@ -13,12 +13,14 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks import machine
+from benchmarks.stopping import interrupts, write
 from benchmarks.table import grid, write_between
 from inspector.errors import InspectionError
 from inspector.experiments import Config, names, run
@@ -77,15 +79,19 @@ def _cell(entry: dict[str, Any] | None) -> str:
     return f"{entry['verdict']}, {claims['pass']} of {sum(claims.values())} claims, {entry['seconds']:.1f} s"
 
 
-def suite(chosen: list[str], device: str, quick: bool, pictures: Path | None) -> dict[str, Any]:
-    """Every experiment, until Ctrl-C."""
+def suite(
+    chosen: list[str], device: str, quick: bool, pictures: Path | None, keep: Callable[[dict[str, Any]], None]
+) -> None:
+    """Every experiment, until Ctrl-C; what there is of them is kept after each."""
     found: dict[str, Any] = {}
-    try:
-        for name in chosen:
-            found[name] = measured(name, device, quick, pictures)
-    except KeyboardInterrupt:
-        print("interrupted: what is measured is written", file=sys.stderr, flush=True)
-    return found
+    with interrupts() as check:
+        try:
+            for name in chosen:
+                found[name] = measured(name, device, quick, pictures)
+                keep(found)
+                check()
+        except KeyboardInterrupt:
+            print("interrupted: what is measured is written", file=sys.stderr, flush=True)
 
 
 def report(found: dict[str, Any], device: str, before: dict[str, Any]) -> dict[str, Any]:
@@ -111,13 +117,16 @@ def main() -> None:
         experiment(name)  # imports are no part of the time
     device = "cuda" if options.gpu else "cpu"
     pictures = options.out / "experiments" if options.gpu else None
-    found = suite(chosen, device, options.quick or not options.gpu, pictures)
     file = options.out / "experiments.json"
-    whole = report(found, device, json.loads(file.read_text()) if file.exists() else {})
-    options.out.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
-    if not options.quick:
-        write_between(HERE / "README.md", "experiments", tables(whole))
+    before = json.loads(file.read_text()) if file.exists() else {}
+
+    def keep(found: dict[str, Any]) -> None:
+        whole = report(found, device, before)
+        write(file, whole)
+        if not options.quick:
+            write_between(HERE / "README.md", "experiments", tables(whole))
+
+    suite(chosen, device, options.quick or not options.gpu, pictures, keep)
 
 
 if __name__ == "__main__":

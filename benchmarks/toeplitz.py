@@ -1,18 +1,20 @@
 """Building, holding and applying the matrix of a convolution beside the other ways to have it.
 
 ``python -m benchmarks.toeplitz [--quick] [--gpu] [--out DIR]`` writes ``toeplitz.json`` into the folder, and without
---quick the tables of benchmarks/README.md. ``--gpu`` measures on the CUDA device too.
+--quick the tables of benchmarks/README.md. ``--gpu`` measures what a CUDA device shows, into ``toeplitz_gpu.json``. The
+file is written after each part, so that an interrupted run keeps what it found.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import statistics
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks import machine, memory
+from benchmarks.stopping import write
 from benchmarks.table import grid, write_between
 from benchmarks.timing import interleaved, spread
+from inspector.references.running import full_precision
 from inspector.toeplitz import ConvOperator, conv_operator
 
 HERE = Path(__file__).parent
@@ -103,7 +107,7 @@ def applying(A: ConvOperator) -> Calls:
         "unfold": lambda: flat @ F.unfold(images, weight.shape[2:], padding=padding),
         "CSR": lambda: csr @ vectors,
     }
-    if A.device.type == "cpu":
+    if A.device.type == "cpu" and importlib.util.find_spec("scipy") is not None:
         scipy, array = A.to_scipy(), vectors.numpy()
         calls["SciPy"] = lambda: scipy @ array
     try:
@@ -179,8 +183,8 @@ def _peak(channels: int, size: int) -> None:
     print(json.dumps(risen | {"result_mib": bytes_of, "times_result": risen["rise_mib"] / bytes_of}))
 
 
-def suite(device: str, quick: bool) -> dict[str, Any]:
-    """Everything on one device."""
+def suite(device: str, quick: bool) -> Iterator[dict[str, Any]]:
+    """Everything on one device: what is known so far, after each part."""
     rounds = 2 if quick else 5
     # 3×3 with padding 1: (3·I − 2)² entries for each pair of channels.
     wide = 8 if quick else 64
@@ -192,19 +196,21 @@ def suite(device: str, quick: bool) -> dict[str, Any]:
         built["one channel"] = operator(1, 200, device=device)
     small = operator(4 if quick else 16, 10 if quick else 30, device=device)
     applied = operator(wide, 28, device=device)
-    report: dict[str, Any] = {"building": {}, "applying": {}}
+    report: dict[str, Any] = {"building": {}}
     for name, A in built.items():
         times = timed(building(A), rounds, device, base="CSR")
         of_filling = times["CSR"]["seconds"]["median"] / times["fill"]["seconds"]["median"]
         report["building"][name] = {"nnz": A.nnz, "times": times, "csr_times_fill": of_filling}
         print(device, name, A.nnz, {way: round(entry["times"], 2) for way, entry in times.items()}, flush=True)
+        yield report
     times = timed(materialising(small), 2, device, base="CSR", warm_up=0)
     report["materialising"] = {"nnz": small.nnz, "times": times}
     print(device, "materialising", {way: round(entry["times"], 1) for way, entry in times.items()}, flush=True)
+    yield report
     times = timed(applying(applied), rounds, device, base="F.conv2d")
     report["applying"] = {"nnz": applied.nnz, "batch": BATCH, "times": times}
     print(device, "applying", {way: round(entry["times"], 1) for way, entry in times.items()}, flush=True)
-    return report
+    yield report
 
 
 def norm_report(quick: bool) -> dict[str, Any]:
@@ -241,10 +247,15 @@ def tables(report: dict[str, Any]) -> str:
     ):
         entries = {device: found[key] for device, found in devices.items()}
         parts.append(_times(f"### {title}: {_count(entries)} non-zeros", entries))
-    for name, found in report["memory"].items():
+    for name, found in report.get("memory", {}).items():
         if found is not None:
             parts.append(f"Peak of memory while building, {name}: {found['times_result']:.2f} × the result's bytes.")
-    norm = report["norm"]
+    if "norm" in report:
+        parts.append(_norms(report["norm"]))
+    return "\n\n".join(parts)
+
+
+def _norms(norm: dict[str, Any]) -> str:
     head = ["", "value", "seconds"]
     values = {
         "bracket": f"{norm['lower']:.6f} … {norm['upper']:.6f}",
@@ -252,10 +263,7 @@ def tables(report: dict[str, Any]) -> str:
         "spectral_norm": f"{norm['spectral_norm']:.6f}",
     }
     rows = [[name, values[name], f"{entry['seconds']['median']:.4f}"] for name, entry in norm["times"].items()]
-    parts.append(
-        f"### Largest singular value of a {norm['shape'][0]} × {norm['shape'][1]} matrix\n\n{grid(head, rows)}"
-    )
-    return "\n\n".join(parts)
+    return f"### Largest singular value of a {norm['shape'][0]} × {norm['shape'][1]} matrix\n\n{grid(head, rows)}"
 
 
 def _count(entries: Mapping[str, Any]) -> str:
@@ -285,7 +293,7 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="small matrices and few rounds, to see that all of it works"
     )
-    parser.add_argument("--gpu", action="store_true", help="measure on the CUDA device too")
+    parser.add_argument("--gpu", action="store_true", help="measure on the CUDA device")
     parser.add_argument("--out", type=Path, default=HERE / "results", metavar="DIR", help="for toeplitz.json")
     parser.add_argument("--peak", type=int, nargs=2, metavar=("C", "SIZE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -295,24 +303,33 @@ def main() -> None:
         return
     if options.gpu and not torch.cuda.is_available():
         parser.error("--gpu: PyTorch sees no CUDA device")
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-
+    device = "cuda" if options.gpu else "cpu"
+    file = options.out / ("toeplitz_gpu.json" if options.gpu else "toeplitz.json")
     report: dict[str, Any] = {
         "schema_version": 1,
         "machine": machine.machine(),
         "versions": {"torch": torch.__version__},
-        "devices": {device: suite(device, options.quick) for device in ("cpu", *(["cuda"] if options.gpu else []))},
-        "memory": {
-            "many channels": peak(8 if options.quick else 64, 28),
-            "one channel": peak(1, 300 if options.quick else 1600),
-        },
-        "norm": norm_report(options.quick),
+        "devices": {},
     }
-    print("memory", report["memory"], "norm", {k: v for k, v in report["norm"].items() if k != "times"}, flush=True)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "toeplitz.json").write_text(json.dumps(report, indent=1) + "\n")
+    if options.gpu:
+        report["machine"]["processor"] = f"{torch.cuda.get_device_name()}, {report['machine']['processor']}"
+    try:
+        with full_precision():
+            for found in suite(device, options.quick):
+                report["devices"][device] = found
+                write(file, report)
+            if not options.gpu:
+                report["memory"] = {
+                    "many channels": peak(8 if options.quick else 64, 28),
+                    "one channel": peak(1, 300 if options.quick else 1600),
+                }
+                report["norm"] = norm_report(options.quick)
+                write(file, report)
+    except KeyboardInterrupt:
+        print("interrupted: what was found until now is kept", flush=True)
+        return
     if not options.quick:
-        write_between(HERE / "README.md", "toeplitz", tables(report))
+        write_between(HERE / "README.md", "toeplitz --gpu" if options.gpu else "toeplitz", tables(report))
 
 
 if __name__ == "__main__":

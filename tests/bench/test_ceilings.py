@@ -110,6 +110,72 @@ def test_a_product_that_would_take_a_second_is_left_out() -> None:
     assert made == [1, 2]
 
 
+class Second:
+    """A clock on which every call takes a second."""
+
+    def seconds(self, call: Callable[[], object], steps: int) -> float:
+        call()
+        return float(steps)
+
+
+def test_products_of_a_gpu_are_taken_without_and_with_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings: dict[tuple[torch.dtype, str], int] = {}
+
+    def works(kind: str, dtype: torch.dtype, edges: tuple[int, ...]) -> Iterator[tuple[str, int, Callable]]:
+        def call() -> None:
+            setting = torch.backends.cuda.matmul.fp32_precision
+            settings[dtype, setting] = settings.get((dtype, setting), 0) + 1
+
+        yield "1×1×1", 2, lambda: call
+
+    monkeypatch.setattr(room, "_works", works)
+    monkeypatch.setattr(room, "float8_product", lambda edge, kind: None if edge > 16 else lambda: None)
+    before = torch.backends.cuda.matmul.fp32_precision
+    found = room._products("cuda", (16, 32), Second(), 0.1)
+    assert torch.backends.cuda.matmul.fp32_precision == before
+    assert [dtype for dtype, _, _ in found] == ["float32", "bfloat16", "float16", "float64", "tf32", "float8_e4m3fn"]
+    assert found[-1] == ("float8_e4m3fn", "16×16×16", 2 * 16**3)
+    assert {dtype for dtype, setting in settings if setting == "tf32"} == {torch.float32}
+    assert (torch.float32, "ieee") in settings
+
+
+def test_transfers_go_both_ways_from_plain_and_pinned_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    empty, pinned = torch.empty, []
+
+    def made(*sizes: int, dtype: torch.dtype, device: str = "cpu", pin_memory: bool = False) -> torch.Tensor:
+        pinned.append(pin_memory)
+        return empty(*sizes, dtype=dtype)
+
+    monkeypatch.setattr(torch, "empty", made)
+    found = room._transfers(Second(), 0.1)
+    ways = [
+        f"{one} to {other}" for kind in ("pageable", "pinned") for one, other in ((kind, "device"), ("device", kind))
+    ]
+    assert found == dict.fromkeys(ways, float(2**26))
+    assert pinned == [False, False, True]
+
+
+def test_the_second_gpu_is_the_one_that_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its name and figures are those of the device that is current meanwhile."""
+    now = [0]
+
+    @contextmanager
+    def current(device: torch.device) -> Iterator[None]:
+        now[0] = device.index
+        yield
+        now[0] = 0
+
+    quick = measure("cpu", quick=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(room, "usable", torch.device)
+    monkeypatch.setattr(torch.cuda, "device", current)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: f"GPU {now[0]}")
+    monkeypatch.setattr(room, "measure", lambda _: dataclasses.replace(quick, name=torch.cuda.get_device_name()))
+    assert ceilings("cuda:1").name == "GPU 1"
+    assert ceilings("cuda:0").name == "GPU 0"
+    assert len(list(tmp_path.rglob("*.json"))) == 2
+
+
 def test_other_load_while_ceilings_are_measured_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
     def busy(_: str) -> Iterator[Seen]:

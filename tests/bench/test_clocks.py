@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -39,25 +41,54 @@ def test_flushing_is_not_timed_and_comes_before_every_call() -> None:
     assert machine.synchronised == 1
 
 
-def test_the_wall_clock_leaves_flushing_out() -> None:
-    order: list[str] = []
-    found = WallClock(lambda: (time.sleep(0.02), order.append("flush"))).seconds(lambda: order.append("call"), 3)
-    assert order == ["flush", "call"] * 3
-    assert found < 3 * 0.02  # sleeping alone takes longer
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The wall's clock, which the test itself moves."""
+    now = [100.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    return now
+
+
+def _takes(wall: list[float], seconds: float) -> Callable[[], None]:
+    def call() -> None:
+        wall[0] += seconds
+
+    return call
+
+
+def test_the_wall_clock_leaves_flushing_out(wall: list[float]) -> None:
+    flushes = [0]
+
+    def flush() -> None:
+        assert wall[0] == pytest.approx(100.0 + flushes[0] * 7.25), "before every call"
+        flushes[0] += 1
+        wall[0] += 7.0
+
+    assert WallClock(flush).seconds(_takes(wall, 0.25), 3) == pytest.approx(0.75)
+    assert flushes == [3]
+    assert WallClock().seconds(_takes(wall, 0.25), 3) == pytest.approx(0.75)
 
 
 def test_the_wall_clock_reads_a_known_sleep_within_two_percent() -> None:
-    """The sleep notes its own length, so that a busy machine lengthens both readings alike."""
-    slept = []
+    """The sleep notes its own length; what a busy machine does between the two readings only adds to the error.
+
+    The least of many tries is the timer's own, and a timer that is wrong by so much is so in each.
+    """
+    slept: list[float] = []
 
     def sleep() -> None:
         start = time.perf_counter()
         time.sleep(0.02)
         slept.append(time.perf_counter() - start)
 
-    found = WallClock().seconds(sleep, 5)
-    assert sum(slept) <= found
-    error = found / sum(slept) - 1
+    error = math.inf
+    for _ in range(50):
+        slept.clear()
+        found = WallClock().seconds(sleep, 5)
+        assert sum(slept) <= found
+        error = min(error, found / sum(slept) - 1)
+        if error < 0.02:
+            break
     print(f"error of the timer on sleeps of 20 ms: {error:.4%}")  # noqa: T201  the error is stated
     assert error < 0.02
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -68,6 +71,48 @@ def test_transfer_gives_the_model_the_input_from_the_host() -> None:
 def test_a_mode_that_there_is_not(mode: str, said: str) -> None:
     with pytest.raises(InspectionError, match=said):
         prepared(mode, Notes(), (), {}, CPU)
+
+
+def test_a_graph_is_captured_after_warm_up_on_a_stream_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order that PyTorch's notes on CUDA graphs ask for, with stand-ins that note it."""
+    order: list[str] = []
+
+    class Stream:
+        def __init__(self, name: str = "side") -> None:
+            self.name = name
+
+        def wait_stream(self, other: Stream) -> None:
+            order.append(f"{self.name} waits for {other.name}")
+
+    class Graph:
+        def replay(self) -> None:
+            order.append("replay")
+
+    @contextmanager
+    def within(thing: object) -> Iterator[None]:
+        name = thing.name if isinstance(thing, Stream) else "graph"
+        order.append(f"into {name}")
+        yield
+        order.append(f"out of {name}")
+
+    main = Stream("main")
+    stand_ins = {
+        "Stream": Stream,
+        "current_stream": lambda: main,
+        "CUDAGraph": Graph,
+        "stream": within,
+        "graph": within,
+    }
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(torch.cuda, name, stand_in)
+    replay = captured(lambda: order.append("step"))
+    assert order == [
+        *("side waits for main", "into side", "step", "step", "step", "out of side"),
+        *("main waits for side", "into graph", "step", "out of graph"),
+    ]
+    order.clear()
+    replay()
+    assert order == ["replay"]
 
 
 def test_no_backward_without_parameters() -> None:

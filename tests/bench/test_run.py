@@ -146,6 +146,25 @@ def test_memory_is_predicted_of_what_runs(limits: Ceilings) -> None:
     assert wide.memory["predicted"] == 4 * narrow.memory["predicted"]
 
 
+def test_a_gpus_peak_is_that_of_a_warm_step_without_what_was_there_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(run, "memory", lambda *_, **__: inspector.memory(nn.ReLU(), (2, 3)))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: order.append("reset"))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 1500)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda _: 2048)
+    cuda = torch.device("cuda")
+    found = run._memory(nn.ReLU(), (torch.ones(2, 3),), {}, cuda, lambda: order.append("step"), False, held=500)
+    assert found == {"predicted": inspector.memory(nn.ReLU(), (2, 3)).inference, "peak": 1000, "reserved": 2048}
+    assert order == ["step", "reset", "step"]
+
+
+def test_a_transfer_takes_as_long_as_the_quickest_way_to_the_device() -> None:
+    ways = {"pinned to device": 50.0, "pageable to device": 10.0, "device to pinned": 99.0}
+    gpu = Ceilings("cuda", "X", "1", "today", (), {}, 1e-6, transfer=ways)
+    assert run._transferred(gpu, ((torch.ones(25),), {})) == 100 / 50
+    assert run._transferred(dataclasses.replace(gpu, transfer={}), (torch.ones(25),)) == 0.0
+
+
 class Fails(nn.Module):
     """Fails where it runs for real, and nowhere before."""
 

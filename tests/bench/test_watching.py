@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from inspector.bench import watching as room
 from inspector.bench.watching import watching
@@ -59,18 +60,44 @@ def test_the_clock_of_the_processor_is_recorded(tmp_path: Path, stat: Callable[[
     assert seen.facts == {"cpu_clock": "2400 MHz", "cpu_clock_max": "3600 MHz"}
 
 
-def _answers(monkeypatch: pytest.MonkeyPatch, throttled: str, processes: str) -> None:
+LINE = "1410, 1980, 350.1, 400.0, 61, {}\n"
+
+
+def _answers(monkeypatch: pytest.MonkeyPatch, once: str, processes: str, often: str | None = "") -> list[list[str]]:
+    """What nvidia-smi says when it is asked once, and until it is ended (None: it does not start so); the commands."""
+    commands: list[list[str]] = []
+
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        text = processes if "--query-compute-apps=pid" in command else f"1410, 1980, 350.1, 400.0, 61, {throttled}\n"
-        return subprocess.CompletedProcess(command, 0, text, "")
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0, processes if "--query-compute-apps=pid" in command else once, "")
+
+    class Asks:
+        def __init__(self, command: list[str], **_: object) -> None:
+            if often is None:
+                raise OSError("too many processes")
+            self.ended = False
+            commands.append(command)
+
+        def terminate(self) -> None:
+            self.ended = True
+
+        def communicate(self, timeout: float) -> tuple[str, None]:
+            assert self.ended
+            return often or "", None
 
     monkeypatch.setattr(room.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
     monkeypatch.setattr(room.subprocess, "run", run)
+    monkeypatch.setattr(room.subprocess, "Popen", Asks)
+    return commands
 
 
 @pytest.mark.usefixtures("stat")
-def test_a_gpu_that_lowers_its_clock_is_noticed_and_its_other_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    _answers(monkeypatch, "0x0000000000000044", f"{os.getpid()}\n999999\n")
+@pytest.mark.parametrize("often", ["", None, "1410, 19"])
+def test_a_gpu_that_lowers_its_clock_is_noticed_and_its_other_users(
+    monkeypatch: pytest.MonkeyPatch, often: str | None
+) -> None:
+    """Asked once, where nothing, or a line that is cut off, came meanwhile."""
+    _answers(monkeypatch, LINE.format("0x0000000000000044"), f"{os.getpid()}\n999999\n", often)
     with watching("cuda") as seen:
         pass
     assert seen.facts["clocks.sm"] == "1410"
@@ -79,9 +106,38 @@ def test_a_gpu_that_lowers_its_clock_is_noticed_and_its_other_users(monkeypatch:
 
 
 @pytest.mark.usefixtures("stat")
+def test_what_a_gpu_did_meanwhile_is_told_and_not_what_it_does_when_it_is_idle_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy = LINE.format("0x0000000000000004").replace("1410", "1200")
+    commands = _answers(monkeypatch, LINE.format("0x1"), "7\n", LINE.format("0x0") + busy + LINE.format("0x1"))
+    with watching("cuda") as seen:
+        pass
+    assert seen.facts["clocks.sm"] == "1200"
+    assert seen.remarks == ["the GPU lowered its clock: power cap"], "the only user is this one, however numbered"
+    assert commands[0][-2:] == ["-lms", "250"]
+
+
+@pytest.mark.usefixtures("stat")
+@pytest.mark.parametrize(
+    ("visible", "number", "asked"), [("", 0, "0"), ("", 1, "1"), ("3,GPU-5", 1, "GPU-5"), ("MIG-9", 0, "MIG-9")]
+)
+def test_the_gpu_that_works_is_the_one_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch, visible: str, number: int, asked: str
+) -> None:
+    commands = _answers(monkeypatch, LINE.format("0x0"), "")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: number)
+    with watching("cuda"):
+        pass
+    assert all(command[command.index("-i") + 1] == asked for command in commands)
+
+
+@pytest.mark.usefixtures("stat")
 @pytest.mark.parametrize("reasons", ["0x0000000000000000", "0x0000000000000001", "[N/A]"])
 def test_a_gpu_at_its_wish_is_quiet(monkeypatch: pytest.MonkeyPatch, reasons: str) -> None:
-    _answers(monkeypatch, reasons, "")
+    _answers(monkeypatch, LINE.format(reasons), "")
     with watching("cuda") as seen:
         pass
     assert seen.remarks == []
