@@ -7,6 +7,7 @@ disagrees each time.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.slow
 
 RUNS = 200
 _TRIES = 3
+#: Seconds after which the runs beside a neighbour are given up: a machine on which they take so long tells nothing.
+_PATIENCE = 150.0
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +46,11 @@ def _decided(seeds: range) -> tuple[int, int, float]:
     calls = {"one": one, "same": one, "slow": _loop(24_000)}
     alarms = missed = 0
     controls = []
+    end = time.monotonic() + _PATIENCE
     for seed in seeds:
-        found = time_calls(calls, samples=20, seconds=0.4, seed=seed)
+        if time.monotonic() > end:
+            pytest.skip(f"this machine is too busy for {len(seeds)} runs: {len(controls)} in {_PATIENCE:g} s")
+        found = time_calls(calls, samples=20, seconds=1.5, seed=seed)
         control = compare(found["one"], found["same"], in_turn=True)
         controls.append(control.interval)
         alarms += control.decision in ("slower", "faster")
