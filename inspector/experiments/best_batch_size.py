@@ -10,6 +10,7 @@ import math
 from statistics import fmean, median
 from typing import TYPE_CHECKING, ClassVar
 
+from inspector.bench.knee import Law, line
 from inspector.errors import InspectionError
 from inspector.experiments.environment import seed_of
 from inspector.experiments.experiment import Experiment, column
@@ -31,7 +32,6 @@ from inspector.experiments.reaching import (
     times_of_updates,
 )
 from inspector.experiments.records import Cell, Claim, Measured, Predicted
-from inspector.experiments.update_times import Line, line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -173,7 +173,7 @@ def _sizes(config: Config) -> tuple[int, ...]:
     return (2, 8, 32, 128, 512) if config.quick else (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
-def _claims(law: Line, critical: float, pilot: float, sizes: Sequence[int]) -> list[Claim]:
+def _claims(law: Law, critical: float, pilot: float, sizes: Sequence[int]) -> list[Claim]:
     """What the pilot's noise scale, its updates at the largest batch and the line of times say of all sizes."""
     ends = (critical / CRITICAL_FACTOR, critical * CRITICAL_FACTOR)
     knee = max(law.knee, 1e-3)  # B* = 0 has no root; a knee below a thousandth of a sample is none
@@ -228,7 +228,7 @@ def _claims(law: Line, critical: float, pilot: float, sizes: Sequence[int]) -> l
     ]
 
 
-def _least(law: Line, critical: float, sizes: Sequence[int]) -> float:
+def _least(law: Law, critical: float, sizes: Sequence[int]) -> float:
     return min(time_to_target(b, law.fixed, law.slope, critical) for b in sizes)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -72,9 +72,15 @@ def seed_of(seed: int, *parts: object) -> int:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """PyTorch's generators start from this seed, and are as they were afterwards."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    """PyTorch's generators start from this seed, and a GPU is the current one; both are as they were afterwards.
+
+    Streams, events and ``synchronize`` belong to the current GPU: without it nothing would be timed on ``cuda:1``.
+    """
+    on_gpu = device.type == "cuda"
+    with (
+        torch.random.fork_rng(devices=[device] if on_gpu else []),
+        torch.cuda.device(device) if on_gpu else nullcontext(),
+    ):
         torch.manual_seed(seed)
         yield
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: What separates the lines also in grey print: order of brightness, as in Okabe & Ito's palette.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+#: More of them on one axis would touch.
+_TICKS = 8
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "inspector",  # the same picture is the same file
     "svg.fonttype": "none",
@@ -83,3 +85,13 @@ def points(axes: Axes, at: Sequence[float], found: Sequence[Measured | None], la
     values = [each.value for _, each in pairs]
     bars = [[each.value - each.low for _, each in pairs], [each.high - each.value for _, each in pairs]]
     axes.errorbar([x for x, _ in pairs], values, yerr=bars, fmt="o", capsize=3, label=label, color=color)
+
+
+def size_axis(axes: Axes, sizes: Sequence[int], label: str = "batch size B [samples]") -> None:
+    """A logarithmic axis that names the measured sizes and nothing between them."""
+    from matplotlib.ticker import NullLocator
+
+    axes.set(xscale="log", xlabel=label)
+    shown = sizes if len(sizes) <= _TICKS else sizes[::2]
+    axes.set_xticks(shown, [str(size) for size in shown])
+    axes.xaxis.set_minor_locator(NullLocator())

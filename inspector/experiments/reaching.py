@@ -13,12 +13,13 @@ import torch
 from torch import nn
 from torch.nn.functional import avg_pool2d, cross_entropy
 
+from inspector.bench.knee import line
 from inspector.errors import InspectionError
 from inspector.experiments.batch_noise import gradients, noise
 from inspector.experiments.data import images
 from inspector.experiments.environment import usable
 from inspector.experiments.optimal_batch import steps_to_target
-from inspector.experiments.update_times import line, timed
+from inspector.experiments.update_times import timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -155,14 +156,14 @@ def times_of_updates(task: Task, sizes: Mapping[int, int]) -> dict[int, float]:
     optimizer = torch.optim.SGD(model.parameters(), 1e-3)
     generator = torch.Generator().manual_seed(0)
 
-    def update(size: int) -> Callable[[], None]:
+    def update(key: int) -> Callable[[], None]:
         def one() -> None:
-            chosen = torch.randint(len(task.x), (size,), generator=generator)
+            chosen = torch.randint(len(task.x), (sizes[key],), generator=generator)
             _update(model, optimizer, task.x[chosen], task.y[chosen])
 
         return one
 
-    return timed({key: update(size) for key, size in sizes.items()}, task.x.device, seconds=2)
+    return timed(update, sizes, task.x.device, seconds=2)
 
 
 def hyperbola(steps: Mapping[int, float]) -> tuple[float, float]:

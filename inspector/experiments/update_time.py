@@ -1,27 +1,34 @@
 """``update-time``: the time of one update against the batch size, of a small net and of a large one.
 
 T(B) = α + βB: α is what an update costs however few the samples (launches, the optimizer, Python), β what each sample
-adds. From it follow T(B)/T(1) = (B* + B)/(B* + 1) with the knee B* = α/β, and for the time of an epoch, which takes 1/B
-updates a sample, that no batch size makes it more than (α + β)/β = 1 + B* times as fast as single samples do.
+adds; or the bent form of :mod:`inspector.bench.knee`, where Akaike's criterion prefers it. From it follow T(B)/T(1),
+which is (B* + B)/(B* + 1) of a line with the knee B* = α/β; up to which B an update is flat, T(B) ≤ 1.25·T(1); and for
+the time of an epoch, which takes 1/B updates a sample, that no batch size makes it more than T(1)/β times as fast as
+single samples do: 1 + B* times of a line.
 """
 
 from __future__ import annotations
 
+import math
+from contextlib import nullcontext
+from functools import partial
+from itertools import pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch.nn.functional import cross_entropy
 
+from inspector.bench.knee import Law, fitted
 from inspector.bench.modes import captured
-from inspector.experiments.environment import usable
+from inspector.experiments.environment import halving, usable
 from inspector.experiments.experiment import Experiment, column
-from inspector.experiments.figures import COLORS, points
+from inspector.experiments.figures import COLORS, points, size_axis
 from inspector.experiments.judge import interval
 from inspector.experiments.optimal_batch import flat_until
 from inspector.experiments.records import Cell, Claim, Predicted
 from inspector.experiments.training import lenet
-from inspector.experiments.update_times import Line, line, timed, wide
+from inspector.experiments.update_times import compiled_apart, timed, wide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,9 +38,13 @@ if TYPE_CHECKING:
 
     from inspector.experiments.records import JSON, Config, Measured, Result
 
-#: Share by which the law may be off: it has two parameters, and kernels change with the size of their work.
+#: Share by which the law may be off: it has two or three parameters, and kernels change with the size of their work.
 TOLERANCE = 0.25
 _NETS = ("small", "large")
+#: At which batch size the claims about GPUs are put.
+_FLAT = 64
+#: The fewest sizes: a law from the inner ones, and both ends to hold it against.
+_FEWEST = 4
 
 
 class UpdateTime(Experiment):
@@ -54,77 +65,48 @@ class UpdateTime(Experiment):
     }
 
     def predict(self, config: Config) -> Sequence[Claim]:
-        """Times at the inner sizes, on random numbers of its own, give the line; the ends are what it predicts."""
-        sizes = _sizes(config)
-        inner = [size for size in sizes if size not in (1, sizes[-1])]
-        lines = {net: line(_times(config, net, inner)) for net in _NETS}
+        """Times at the inner sizes, on random numbers of its own, give the law; the ends are what it predicts."""
+        _, *inner, last = _fitting(config)
+        laws = {net: fitted(_times(config, net, inner)) for net in _NETS}
         if config.control:
-            lines["large"] = lines["small"]
-        claims = [claim for net in _NETS for claim in _of_net(net, lines[net], sizes[-1])]
-        growths = [lines[net].growth(sizes[-1]) for net in _NETS]
+            laws["large"] = laws["small"]
+        claims = [claim for net in _NETS for claim in _of_net(net, laws[net], last)]
+        growths = [laws[net].growth(last) for net in _NETS]
         claims.append(
             Claim(
                 "difference",
-                f"T({sizes[-1]})/T(1) of the large net is this many times that of the small one; both laws may be off "
+                f"T({last})/T(1) of the large net is this many times that of the small one; both laws may be off "
                 f"by {TOLERANCE:.0%}",
                 Predicted.exactly(growths[1] / growths[0], f"{growths[1]:.4g} / {growths[0]:.4g}"),
                 tolerance=2 * TOLERANCE,
             )
         )
-        if _on_gpu(config):
-            claims += [
-                Claim(
-                    "graph-fixed",
-                    "as a CUDA graph, which is launched once, an update of the small net has at most eager's fixed "
-                    "time",
-                    Predicted.exactly(1.0, "α of the graph / α of eager"),
-                    "at most",
-                ),
-                Claim(
-                    "small-flat",
-                    f"on a GPU an update of the small net with {_FLAT} samples takes at most 1.25 times as long as "
-                    "with one",
-                    Predicted.exactly(1.25, "1.25"),
-                    "at most",
-                ),
-                Claim(
-                    "large-not-flat",
-                    f"on a GPU an update of the large net with {_FLAT} samples takes more than 1.25 times as long as "
-                    "with one",
-                    Predicted.exactly(1.25, "1.25"),
-                    "at least",
-                ),
-            ]
-        return claims
+        return [*claims, *(_on_gpu_claims() if _on_gpu(config) else ())]
 
     def cells(self, config: Config) -> Sequence[Cell]:
         times = range(4 if config.quick else 8)
-        kinds = [(net, net, "eager") for net in _NETS]
-        if _on_gpu(config):
-            kinds += [(f"small-{mode}", "small", mode) for mode in ("compile", "graph")]
         return [
             Cell(f"{kind},repeat={time}", {"net": net, "mode": mode, "repeat": time})
-            for kind, net, mode in kinds
+            for kind, (net, mode) in _kinds(config).items()
             for time in times
         ]
 
     def measure(self, config: Config, cell: Cell) -> dict[str, JSON]:
-        net = str(cell.arguments["net"])
-        if config.control or config.fault == "same-net":
-            net = "small"
-        times = _times(config, net, _sizes(config), str(cell.arguments["mode"]))
-        found = line(times)
-        return {**{f"T{size}": time for size, time in times.items()}, "alpha": found.fixed, "beta": found.slope}
+        times = _times(config, str(cell.arguments["net"]), _sizes(config), str(cell.arguments["mode"]))
+        law = fitted(times)
+        found = {"alpha": law.fixed, "beta": law.slope, "gamma": law.gamma, "flat": flat_seen(times)}
+        return {**{f"T{size}": time for size, time in times.items()}, **found}
 
     def gather(
         self, config: Config, values: Mapping[str, Mapping[str, JSON]]
     ) -> Mapping[str, Sequence[float] | Measured]:
-        last = _sizes(config)[-1]
+        last = _last(config, values)
         found: dict[str, Sequence[float] | Measured] = {}
         growths = {net: _ratios(values, net, last, 1) for net in _NETS}
         for net in _NETS:
             found[f"{net}-growth"] = growths[net]
             found[f"{net}-epoch"] = [last / growth for growth in growths[net]]
+            found[f"{net}-flat-until"] = [math.log2(min(last, seen)) for seen in column(values, "flat", f"{net},")]
         found["difference"] = [large / small for small, large in zip(*growths.values(), strict=True)]
         if _on_gpu(config):
             alphas = (column(values, "alpha", f"{kind},") for kind in ("small-graph", "small"))
@@ -134,71 +116,167 @@ class UpdateTime(Experiment):
         return found
 
     def notes(self, config: Config, values: Mapping[str, Mapping[str, JSON]]) -> Sequence[str]:
+        last, asked = _last(config, values), _sizes(config)[-1]
         said = []
-        for net in _NETS:
-            fixed, slope = (fmean(column(values, name, f"{net},")) for name in ("alpha", "beta"))
-            knee = fixed / slope
+        for kind in _kinds(config):
+            law = _mean_law(values, kind)
+            bent = "" if law.gamma == 1 else f", γ = {law.gamma:.3g}"
+            seen = fmean(column(values, "flat", f"{kind},"))
             said.append(
-                f"{net} net: T(B) = {1e3 * fixed:.3g} ms + {1e3 * slope:.3g} ms·B, knee B* = {knee:.3g}, flat (T(B) ≤ "
-                f"1.25·T(1)) up to B = {flat_until(knee):.3g}; an epoch of 50 000 samples takes "
-                f"{50_000 * (fixed + slope):.3g} s one by one and {50_000 * (fixed / _sizes(config)[-1] + slope):.3g} "
-                f"s at B = {_sizes(config)[-1]}"
+                f"{kind.replace('-', ' net, ') if '-' in kind else f'{kind} net'}: t₀ = {1e3 * law.fixed:.3g} ms, "
+                f"β = {1e3 * law.slope:.3g} ms a sample{bent}, knee B* = {law.knee:.3g}; flat (T(B) ≤ 1.25·T(1)) up "
+                f"to B = {flat_until(law.knee, law.gamma):.3g} by the law, {seen:.3g} measured; an epoch of 50 000 "
+                f"samples takes {50_000 * law.at(1):.3g} s one by one and {50_000 / last * law.at(last):.3g} s at "
+                f"B = {last}"
             )
+        if last < asked:
+            said.append(f"memory suffices for batches of {last}, not for {asked}: the claims are put at {last}")
         if usable(config.device).type == "cpu":
-            said.append("measured on a CPU: its launches cost little, so that its knee says nothing of a GPU's")
+            said.append(
+                "measured on a CPU: its launches cost little, so that its knee says nothing of a GPU's; compiled and "
+                "as a CUDA graph the small net is timed on a GPU alone"
+            )
         return said
 
     def draw(self, figure: Figure, result: Result) -> None:
-        axes = figure.subplots(1, 2)
-        sizes = _sizes(result.config)
-        for net, color in zip(_NETS, COLORS, strict=False):
-            found = [interval(column(result.values, f"T{size}", f"{net},")) for size in sizes]
-            law = Line(*(fmean(column(result.values, name, f"{net},")) for name in ("alpha", "beta")))
-            axes[0].plot(sizes, [1e3 * law.at(size) for size in sizes], color=color, label=f"{net}: α + βB")
-            points(axes[0], sizes, [_scaled(each, 1e3) for each in found], f"{net}: measured", color)
-            axes[1].plot(
-                sizes,
-                [law.at(1) * size / law.at(size) for size in sizes],
-                color=color,
-                label=f"{net}: (B* + 1)·B/(B* + B)",
-            )
-            fast = [interval([b / ratio for ratio in _ratios(result.values, net, b, 1)]) for b in sizes]
-            points(axes[1], sizes, fast, f"{net}: measured", color)
-            axes[1].axhline(1 + law.knee, color=color, linestyle=":", label=f"{net}: 1 + B*")
-        axes[0].set(xscale="log", yscale="log", xlabel="batch size B (samples)", ylabel="time of one update (ms)")
-        axes[1].set(xscale="log", yscale="log", xlabel="batch size B (samples)", ylabel="epoch: times as fast as B = 1")
-        for each in axes:
-            each.legend()
+        times, epochs = figure.subplots(1, 2)
+        kinds, last = _kinds(result.config), _last(result.config, result.values)
+        sizes = [size for size in _sizes(result.config) if size <= last]
+        for kind, color in zip(kinds, COLORS, strict=False):
+            found = [interval(column(result.values, f"T{size}", f"{kind},")) for size in sizes]
+            law = _mean_law(result.values, kind)
+            times.plot(sizes, [1e3 * law.at(size) for size in sizes], color=color, label=f"{kind}: law")
+            points(times, sizes, [_scaled(each, 1e3) for each in found], f"{kind}: measured", color)
+            if kind not in _NETS:
+                continue
+            law_epochs = [law.at(1) * size / law.at(size) for size in sizes]
+            epochs.plot(sizes, law_epochs, color=color, label=f"{kind}: B·T(1)/T(B)")
+            fast = [interval([b / ratio for ratio in _ratios(result.values, kind, b, 1)]) for b in sizes]
+            points(epochs, sizes, fast, f"{kind}: measured", color)
+            epochs.axhline(law.at(1) / law.slope, color=color, linestyle=":", label=f"{kind}: bound T(1)/β")
+        times.set(yscale="log", ylabel="time of one update [ms]", title="one update")
+        epochs.set(yscale="log", ylabel="epoch: times as fast as with B = 1", title="one epoch")
+        epochs.margins(y=0.25)  # room for the legend
+        for axes in (times, epochs):
+            size_axis(axes, sizes)
+            axes.legend(fontsize="small", loc="upper left")
 
 
-#: At which batch size the claims about GPUs are put.
-_FLAT = 64
-
-
-def _of_net(net: str, law: Line, last: int) -> list[Claim]:
-    growth = law.growth(last)
+def _of_net(net: str, law: Law, last: int) -> list[Claim]:
+    growth, bound = law.growth(last), law.at(1) / law.slope
+    flat, longest = (min(last, flat_until(law.knee, law.gamma, 1.25 * slack)) for slack in (1, 1 + TOLERANCE))
     return [
         Claim(
             f"{net}-growth",
             f"an update of the {net} net with {last} samples takes this many times as long as with one; the law may be "
             f"off by {TOLERANCE:.0%}, for kernels change with the size of their work",
-            Predicted.exactly(growth, f"(B* + {last})/(B* + 1), B* = {law.knee:.4g}"),
+            Predicted.exactly(growth, _worked_growth(law, last)),
             tolerance=TOLERANCE,
         ),
         Claim(
             f"{net}-epoch",
-            f"with {last} samples an epoch of the {net} net is at most 1 + B* times as fast as with one",
-            Predicted.exactly(1 + law.knee, f"1 + {law.knee:.4g}"),
+            f"with {last} samples an epoch of the {net} net is at most T(1)/β times as fast as with one",
+            Predicted.exactly(bound, _worked_bound(law)),
             "at most",
             tolerance=TOLERANCE,
         ),
+        Claim(
+            f"{net}-flat-until",
+            f"log2 of the batch size up to which an update of the {net} net is flat, T(B) ≤ 1.25·T(1), {last} at most; "
+            f"where T(B)/T(1) may be off by {TOLERANCE:.0%}, between 1 and where the law reaches 1.25·1.25",
+            Predicted(math.log2(flat), 0.0, math.log2(longest), _worked_flat(law)),
+            decides=1.0,
+        ),
     ]
+
+
+def _worked_growth(law: Law, last: int) -> str:
+    if law.gamma == 1:
+        return f"(B* + {last})/(B* + 1), B* = {law.knee:.4g}"
+    return f"((B*^γ + {last}^γ)/(B*^γ + 1))^(1/γ), B* = {law.knee:.4g}, γ = {law.gamma:.3g}"
+
+
+def _worked_bound(law: Law) -> str:
+    return f"1 + {law.knee:.4g}" if law.gamma == 1 else f"(B*^γ + 1)^(1/γ), B* = {law.knee:.4g}, γ = {law.gamma:.3g}"
+
+
+def _worked_flat(law: Law) -> str:
+    if law.gamma == 1:
+        return f"log2(B*/4 + 5/4), B* = {law.knee:.4g}"
+    return f"log2 ((1.25^γ − 1)·B*^γ + 1.25^γ)^(1/γ), B* = {law.knee:.4g}, γ = {law.gamma:.3g}"
+
+
+def _on_gpu_claims() -> list[Claim]:
+    graph = "as a CUDA graph, which is launched once, an update of the small net has at most eager's fixed time"
+    limit = Predicted.exactly(1.25, "1.25")
+    return [
+        Claim("graph-fixed", graph, Predicted.exactly(1.0, "α of the graph / α of eager"), "at most"),
+        Claim(
+            "small-flat",
+            f"on a GPU an update of the small net with {_FLAT} samples takes at most 1.25 times as long as with one",
+            limit,
+            "at most",
+        ),
+        Claim(
+            "large-not-flat",
+            f"on a GPU an update of the large net with {_FLAT} samples takes more than 1.25 times as long as with one",
+            limit,
+            "at least",
+        ),
+    ]
+
+
+def flat_seen(times: Mapping[int, float], allowed: float = 1.25) -> float:
+    """Up to which batch size T(B) ≤ ``allowed``·T of the smallest; between two sizes by a straight line.
+
+    The largest size where all are flat.
+
+    >>> flat_seen({1: 10.0, 2: 11.0, 4: 13.0, 8: 17.0})
+    3.5
+    """
+    limit = allowed * times[min(times)]
+    for (below, before), (above, after) in pairwise(sorted(times.items())):
+        if after > limit:
+            return below + (above - below) * (limit - before) / (after - before)
+    return float(max(times))
+
+
+def _kinds(config: Config) -> dict[str, tuple[str, str]]:
+    """What is timed: its name → net and mode."""
+    kinds = {net: (net, "eager") for net in _NETS}
+    if _on_gpu(config):
+        kinds |= {f"small-{mode}": ("small", mode) for mode in ("compile", "graph")}
+    return kinds
+
+
+def _mean_law(values: Mapping[str, Mapping[str, JSON]], kind: str) -> Law:
+    """Of the repeats' laws, parameter by parameter."""
+    return Law(*(fmean(column(values, name, f"{kind},")) for name in ("alpha", "beta", "gamma")))
 
 
 def _sizes(config: Config) -> list[int]:
     if usable(config.device).type == "cuda":
         return [2**power for power in range(0, 14, 2 if config.quick else 1)]  # to 8192 and, quick, 4096
     return [2**power for power in range(5 if config.quick else 7)]
+
+
+def _fitting(config: Config) -> list[int]:
+    """The sizes for which memory suffices, with either net."""
+    sizes = _sizes(config)
+    most = sizes[-1]
+    for net in _NETS:
+        _, most, _ = halving(partial(_once, config, net), most, sizes[_FEWEST - 1])
+    return [size for size in sizes if size <= most]
+
+
+def _once(config: Config, net: str, size: int) -> None:
+    _updating(config, net, size)(size)()
+
+
+def _last(config: Config, values: Mapping[str, Mapping[str, JSON]]) -> int:
+    """The largest size that was timed every time with both nets."""
+    eager = [value for key, value in values.items() if key.partition(",")[0] in _NETS]
+    return max(size for size in _sizes(config) if all(f"T{size}" in value for value in eager))
 
 
 def _ratios(values: Mapping[str, Mapping[str, JSON]], net: str, over: int, under: int) -> list[float]:
@@ -217,12 +295,25 @@ def _on_gpu(config: Config) -> bool:
 
 def _times(config: Config, net: str, sizes: Sequence[int], mode: str = "eager") -> dict[int, float]:
     """Size → median time of one update in seconds: eager, with a compiled model, or as one CUDA graph."""
+    with compiled_apart(len(sizes)) if mode == "compile" else nullcontext():
+        return timed(
+            _updating(config, net, max(sizes), mode),
+            sizes,
+            usable(config.device),
+            samples=6 if config.quick else 30,
+            seconds=1.5 if config.quick else 20,
+        )
+
+
+def _updating(config: Config, net: str, most: int, mode: str = "eager") -> Callable[[int], Callable[[], object]]:
+    """Batch size, up to the most → one update, on random samples."""
+    if config.control or config.fault == "same-net":
+        net = "small"
     device = usable(config.device)
     gpu = device.type == "cuda"
     model = (lenet() if net == "small" else wide(*((256, 8) if gpu else (48, 3)))).to(device)
     optimizer = torch.optim.SGD(model.parameters(), 1e-3)
     forward = torch.compile(model, dynamic=False) if mode == "compile" else model
-    most = max(sizes)
     x = torch.randn(most, 1, 28, 28, device=device)
     y = torch.randint(10, (most,), device=device)
 
@@ -237,12 +328,7 @@ def _times(config: Config, net: str, sizes: Sequence[int], mode: str = "eager") 
 
         return captured(one) if mode == "graph" else one
 
-    return timed(
-        {size: update(size) for size in sizes},
-        device,
-        samples=6 if config.quick else 30,
-        seconds=1.5 if config.quick else 20,
-    )
+    return update
 
 
 def _parts(x: Tensor, y: Tensor, one_by_one: bool) -> Sequence[tuple[Tensor, Tensor]]:

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
-from inspector.bench.knee import Law as Line
-from inspector.bench.knee import line
 from inspector.bench.sweep import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import torch
-
-__all__ = ["Line", "line", "timed", "wide"]
+    from collections.abc import Callable, Iterable, Iterator
 
 
 def timed(
-    calls: Mapping[int, Callable[[], object]], device: torch.device, *, samples: int = 6, seconds: float = 10.0
+    make: Callable[[int], Callable[[], object]],
+    sizes: Iterable[int],
+    device: torch.device,
+    *,
+    samples: int = 6,
+    seconds: float = 10.0,
 ) -> dict[int, float]:
     """Median seconds of each call, interleaved in random order; a size for which memory does not suffice is left out.
 
     Args:
-        calls: by batch size; each does one update.
+        make: batch size → a call that does one update.
+        sizes: in ascending order.
         device: where they compute.
         samples: for each call.
         seconds: all of it takes about so long at most.
     """
-    found = sweep(calls.__getitem__, sorted(calls), device=device.type, samples=samples, seconds=seconds)
+    found = sweep(make, list(sizes), device=device.type, samples=samples, seconds=seconds)
     return {size: timing.p50 for size, timing in found.timings.items()}
+
+
+@contextmanager
+def compiled_apart(sizes: int) -> Iterator[None]:
+    """Inside, ``torch.compile(..., dynamic=False)`` compiles a function for each of so many sizes.
+
+    By default Dynamo gives up after eight variants of a function's code, over all models that were compiled before, and
+    runs it eagerly from then on.
+    """
+    import torch._dynamo as dynamo  # a second to import, and seldom needed
+
+    torch.compiler.reset()
+    with dynamo.config.patch(recompile_limit=max(sizes, dynamo.config.recompile_limit)):
+        yield
 
 
 def wide(width: int, layers: int) -> nn.Sequential:

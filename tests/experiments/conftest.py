@@ -1,12 +1,14 @@
-"""The toy experiment among the registered ones."""
+"""The toy experiment among the registered ones, and a clock that no other load disturbs."""
 
 from __future__ import annotations
 
 import pytest
 
+from inspector.bench import measuring
 from inspector.experiments.registry import EXPERIMENTS
 
 from . import toy as toys
+from .clock import WorkClock
 
 
 @pytest.fixture
@@ -15,3 +17,9 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> str:
     for name in ("TOY_DIES", "TOY_TRAIL"):
         monkeypatch.delenv(name, raising=False)
     return "toy"
+
+
+@pytest.fixture
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times follow from what is computed."""
+    monkeypatch.setattr(measuring, "clock_for", WorkClock)

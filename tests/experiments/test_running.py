@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ import torch
 from inspector import experiments
 from inspector.errors import InspectionError
 from inspector.experiments.distributed import Cells
-from inspector.experiments.environment import halving, out_of_memory, usable
+from inspector.experiments.environment import halving, out_of_memory, seeded, usable
 from inspector.experiments.records import Cell, Config
 from inspector.experiments.running import run
 
@@ -194,6 +196,24 @@ def test_questions_that_cannot_be_put(toy: str, asked: dict[str, object], said: 
 def test_no_cuda_is_said() -> None:
     with pytest.raises(InspectionError, match="--device cuda cannot be used here"):
         usable("cuda")
+
+
+def test_a_cell_runs_on_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events and ``synchronize`` are those of the current GPU; on another one they would time nothing."""
+    entered = []
+
+    @contextmanager
+    def noted(*asked: object, **keywords: object) -> Iterator[None]:
+        entered.append(asked or keywords["devices"])
+        yield
+
+    monkeypatch.setattr(torch.cuda, "device", noted)
+    monkeypatch.setattr(torch.random, "fork_rng", noted)
+    state = torch.random.get_rng_state()
+    with seeded(0, torch.device("cuda:1")):
+        pass
+    torch.random.set_rng_state(state)
+    assert entered == [[torch.device("cuda:1")], (torch.device("cuda:1"),)]
 
 
 @pytest.mark.cuda
