@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _ADDRESS = re.compile(r"(tcp|tls)://[^\s/]+:\d+")
-_SECONDS = 10
+#: Seconds in which a scheduler has to answer, and a first worker to be there.
+_ANSWERS, _WORKS = 10, 30
 _ONE_CELL = RLock()
 
 
@@ -136,9 +137,8 @@ def _processes(jobs: int, device: str) -> Iterator[Executor]:
         yield Cells(pool)
     except BrokenExecutor as error:
         raise InspectionError(
-            "a process that measured a cell was killed, perhaps for want of memory; measured cells are kept: "
-            "run the same "
-            f"again, with less than --jobs {jobs}"
+            "a process that measured a cell was killed, perhaps for want of memory; with --out measured cells are "
+            f"kept: run the same again, with less than --jobs {jobs}"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -169,10 +169,10 @@ def _dask(address: str) -> Iterator[Executor]:
     except ImportError:
         raise InspectionError("--scheduler needs Dask: pip install 'inspector[dask]'") from None
     try:
-        client = Client(address, timeout=_SECONDS, set_as_default=False)
+        client = Client(address, timeout=_ANSWERS, set_as_default=False)
     except OSError as error:
         raise InspectionError(
-            f"--scheduler {address}: no scheduler answers there within {_SECONDS} s; start one with `dask scheduler`"
+            f"--scheduler {address}: no scheduler answers there within {_ANSWERS} s; start one with `dask scheduler`"
         ) from error
     with client:
         _ready(client, address)
@@ -183,8 +183,7 @@ def _dask(address: str) -> Iterator[Executor]:
         except KilledWorker as error:
             raise InspectionError(
                 f"--scheduler {address}: several workers died one after the other on one cell, perhaps for want "
-                "of memory; "
-                "measured cells are kept: run the same again"
+                "of memory; with --out measured cells are kept: run the same again"
             ) from error
         finally:
             executor.shutdown(cancel_futures=True)
@@ -193,7 +192,7 @@ def _dask(address: str) -> Iterator[Executor]:
 def _ready(client: Client, address: str) -> None:
     """There are workers, and they run what runs here."""
     try:
-        client.wait_for_workers(1, timeout=_SECONDS)
+        client.wait_for_workers(1, timeout=_WORKS)
     except TimeoutError as error:
         raise InspectionError(
             f"--scheduler {address} has no worker; start some with `dask worker {address} --nthreads 1`"
@@ -210,8 +209,7 @@ def _ready(client: Client, address: str) -> None:
             theirs, ours = (", ".join(f"{name} {version}" for name, version in each.items()) for each in (there, here))
             raise InspectionError(
                 f"--scheduler {address}: worker {worker} has {theirs}, and here is {ours}; numbers of different "
-                "versions "
-                "need not be equal: install the same on all"
+                "versions need not be equal: install the same on all"
             )
 
 

@@ -233,8 +233,8 @@ def measured(asked: Experiment, config: Config, cell: Cell) -> dict[str, JSON]:
             raise
         raise InspectionError(
             f"{asked.name}, cell {cell.key}: memory does not suffice on {config.device} "
-            f"({str(error).partition('.')[0]}); what was measured before is kept. Give --quick, or a device with more "
-            "memory"
+            f"({str(error).partition('.')[0]}); with --out, what was measured before is kept. Give --quick, or a "
+            "device with more memory"
         ) from error
 
 

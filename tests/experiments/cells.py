@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -26,9 +28,19 @@ def train(seed: int, rest: float = 0.0) -> list[float]:
     return losses
 
 
-def whereabouts(rest: float) -> tuple[int, str | None]:
-    """Which process runs this, and which GPUs it sees."""
-    time.sleep(rest)
+def shared(seed: int, both: threading.Barrier) -> list[float]:
+    """Draws of two threads that seed the global generator before either of them draws."""
+    torch.manual_seed(seed)
+    both.wait(300)
+    return torch.rand(3).tolist()
+
+
+def whereabouts(meeting: str, processes: int) -> tuple[int, str | None]:
+    """Which process runs this, and which GPUs it sees; said when so many processes have come to the meeting."""
+    (Path(meeting) / str(os.getpid())).touch()
+    until = time.monotonic() + 300
+    while len(list(Path(meeting).iterdir())) < processes and time.monotonic() < until:
+        time.sleep(0.02)
     return os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES")
 
 

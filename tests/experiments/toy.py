@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -44,6 +45,8 @@ class Toy(Experiment):
         match os.environ.get("TOY_DIES"), cell.arguments["seed"]:
             case "killed", 3:
                 os._exit(9)
+            case "hangs", 3:
+                time.sleep(600)
             case "interrupted", 3:
                 raise KeyboardInterrupt
             case "memory", 3:
