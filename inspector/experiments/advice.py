@@ -9,7 +9,7 @@ import torch
 
 from inspector.errors import InspectionError
 from inspector.experiments.advice_measures import batch_norm_need, memory_limit, noise_scale, trained, update_times
-from inspector.experiments.environment import described, seeded, usable
+from inspector.experiments.environment import described, halving, seed_of, seeded, usable
 from inspector.experiments.layer_needs import TOLERANCE, batch_norms, layer_needs
 from inspector.experiments.optimal_batch import CRITICAL_FACTOR, optimal_batch
 from inspector.experiments.recommendation import Advice, Finding, recommend
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from inspector.bench.knee import Law
-    from inspector.experiments.recommendation import LayerNeed
+    from inspector.experiments.recommendation import LayerNeed, Remedy
 
 #: Samples at most on which layers are looked at and remedies tried.
 _LOOKED, _TRIED = 256, 32
@@ -81,6 +81,8 @@ def advise(
     with seeded(seed, place), preserved(model):
         work = deep_copy(model).to(place).train()
         x, y = samples.x, samples.y
+        # In random order: a file often holds one class after the other, and the first ones then know of one alone.
+        some = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed_of(seed, "some")))
         _check(work, loss, x[:2].to(place), y[:2].to(place), loss_name)
         findings: list[Finding] = []
         notes: list[str] = []
@@ -96,7 +98,12 @@ def advise(
                 findings.append(noise_scale(later, loss, x, y, f"gradient noise scale, after {updates} updates", seed))
             if batch_norms(later):
                 progress("batch normalization")
-                layers = layer_needs(deep_copy(later), x[:_LOOKED].to(place), tolerance, seed)
+
+                def needs(count: int) -> tuple[LayerNeed, ...]:
+                    return layer_needs(deep_copy(later), x[some[:count]].to(place), tolerance, seed)
+
+                layers, _, said = halving(needs, min(_LOOKED, len(x)), least=2)
+                notes += said
                 findings.append(batch_norm_need(layers))
         else:
             findings.append(Finding("gradient noise scale", None, None, None, "needs real samples: give --data"))
@@ -108,8 +115,7 @@ def advise(
         best = _best(law, knee, noise)
         findings += [knee, flat, memory, best]
         progress("remedies")
-        count = min(_TRIED, len(x)) // 2 * 2
-        tried = remedies(later, loss, x[:count].to(place), y[:count].to(place)) if count >= 4 else ()
+        tried = _remedies(later, loss, x[some[:_TRIED]], y[some[:_TRIED]])
         return Advice(
             model=type(model).__name__,
             device=str(place),
@@ -130,6 +136,16 @@ def advise(
             ),
             notes=tuple(notes),
         )
+
+
+def _remedies(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> tuple[Remedy, ...]:
+    place = next(model.parameters()).device
+
+    def tried(count: int) -> tuple[Remedy, ...]:
+        return remedies(model, loss, x[:count].to(place), y[:count].to(place))
+
+    count = len(x) // 2 * 2
+    return halving(tried, count, least=4)[0] if count >= 4 else ()
 
 
 def _largest(needed: list[int | None]) -> int | None:

@@ -53,19 +53,26 @@ def noise_scale(model: nn.Module, loss: Loss, x: Tensor, y: Tensor, name: str, s
 
 
 def trained(model: nn.Module, loss: Loss, x: Tensor, y: Tensor, updates: int, seed: int) -> tuple[nn.Module, list[str]]:
-    """A copy after some updates of Adam, and what must be said of it; the model itself where its loss left all "
-    "bounds.
+    """A copy after some updates of Adam, and what must be said of it; the model itself where its loss left all bounds.
+
+    No more samples than these updates see are taken to the model's device.
     """
     place = next(model.parameters()).device
-    copy = deep_copy(model)
-    optimizer = torch.optim.Adam([each for each in copy.parameters() if each.requires_grad], 1e-3)
-    generator = torch.Generator().manual_seed(seed_of(seed, "updates"))
-    batch = min(_BATCH, len(x))
+
+    def after(batch: int) -> nn.Module:
+        copy = deep_copy(model)
+        optimizer = torch.optim.Adam([each for each in copy.parameters() if each.requires_grad], 1e-3)
+        generator = torch.Generator().manual_seed(seed_of(seed, "updates"))
+        seen = torch.randperm(len(x), generator=generator)[: batch * updates]
+        inputs, labels = x[seen].to(place), y[seen].to(place)
+        train(copy, loss, optimizer, inputs, labels, batch=batch, steps=updates, generator=generator)
+        return copy
+
     try:
-        train(copy, loss, optimizer, x.to(place), y.to(place), batch=batch, steps=updates, generator=generator)
+        copy, batch, said = halving(after, min(_BATCH, len(x)), least=2)
     except Diverged as error:
         return model, [f"{error}; figures after updates are those of the weights as given"]
-    return copy, []
+    return copy, [f"updates with batches of {batch}: {each}" for each in said]
 
 
 def batch_norm_need(layers: Sequence[LayerNeed]) -> Finding:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: 2018 find ResNet-50 hardly worse at 8 images and clearly worse at 4, where its last layers are worth about 2 values
 #: an image.
 TOLERANCE = 0.25
-_RESAMPLES = 200
+_RESAMPLES, _ROUNDING = 200, 1e-9
 
 
 def batch_norms(model: nn.Module) -> dict[str, _BatchNorm]:
@@ -75,7 +75,8 @@ def _need(path: str, values: int, means: Tensor, squares: Tensor, tolerance: flo
     again = torch.tensor([_worth(means[chosen], squares[chosen]) for chosen in drawn], dtype=torch.float64)
     low, high = torch.quantile(again, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     known = math.isfinite(worth) and worth > 0
-    smallest = max(2, math.ceil(1 / (tolerance**2 * worth))) if known else None
+    # Less what sums may be off by, lest a worth of 1 − 2⁻⁵³ asks for one sample more than a worth of 1.
+    smallest = max(2, math.ceil((1 - _ROUNDING) / (tolerance**2 * worth))) if known else None
     evidence = (
         f"median channel of {n} samples: a batch bears the layer where its mean scatters by at most {tolerance:g} σ, "
         f"b ≥ 1/({tolerance:g}²·worth)"

@@ -1,6 +1,4 @@
-"""What helps against small batches, tried on copies of the model: frozen batch norm, group norm, accumulated "
-"gradients.
-"""
+"""What helps against small batches, tried on copies of a model: freezing, group norm, accumulated gradients."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def samples(n: int = 64) -> Samples:
     return Samples(x, x[:, :3].argmax(1), True, f"{n} samples")
 
 
-def test_everything_is_found_and_the_model_stays() -> None:
+def test_everything_is_found_and_the_model_stays(steady: None) -> None:
     model = net(nn.BatchNorm1d(16))
     before = copy.deepcopy(model.state_dict())
     state = torch.random.get_rng_state()
@@ -56,13 +56,44 @@ def test_without_batch_norm_any_batch_is_valid() -> None:
 
 
 @pytest.mark.slow
-def test_random_samples_give_times_alone() -> None:
+def test_random_samples_give_times_alone(steady: None) -> None:
     real = samples()
     found = advise(net(nn.BatchNorm1d(16)), Samples(real.x, real.y, False, "random"), cross_entropy, most=8)
     figures = {each.name: each.value for each in found.findings}
     assert figures["gradient noise scale"] is None
     assert figures["best batch for time"] is None
     assert figures["knee"] is not None
+
+
+def test_samples_in_the_order_of_their_classes_are_mixed(steady: None) -> None:
+    """Classes 12 σ apart, pixels independent within: an image is worth little more than one value, not its 16."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(3).repeat_interleave(300)
+    x = torch.randn(900, 1, 4, 4, generator=generator) + 12 * y[:, None, None, None]
+    model = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(16, 3))
+    (layer,) = advise(model, Samples(x, y, True, "900"), cross_entropy, most=4, updates=0).layers
+    assert layer.independent < 1.1
+    assert layer.smallest is not None
+    assert layer.smallest > 14  # 1/(0.25²·1.1)
+
+
+def test_where_memory_ends_fewer_samples_are_looked_at(steady: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hungry(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if len(x) > 12:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
+            return super().forward(x)
+
+    torch.manual_seed(0)
+    model = Hungry(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3))
+    found = advise(model, samples(), cross_entropy, most=64, updates=3)
+    assert [each.name for each in found.remedies if each.helps is not None]
+    assert any("batches of 8: memory sufficed for 8, not for 32" in note for note in found.notes)
+    assert "memory sufficed for 8, not for 64" in found.notes
+    figures = {each.name: each for each in found.findings}
+    assert figures["memory limit"].value == 8
+    assert found.recommendation.batch is not None
+    assert found.recommendation.batch <= 8
 
 
 @pytest.mark.slow
