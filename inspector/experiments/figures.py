@@ -10,12 +10,12 @@ from inspector.errors import InspectionError
 from inspector.experiments.registry import experiment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from inspector.experiments.records import Measured, Result
+    from inspector.experiments.records import Judged, Measured, Result
 
 #: What separates the lines also in grey print: order of brightness, as in Okabe & Ito's palette.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -95,3 +95,14 @@ def size_axis(axes: Axes, sizes: Sequence[int], label: str = "batch size B [samp
     shown = sizes if len(sizes) <= _TICKS else sizes[::2]
     axes.set_xticks(shown, [str(size) for size in shown])
     axes.xaxis.set_minor_locator(NullLocator())
+
+
+def beside(axes: Axes, judged: Iterable[Judged], names: Iterable[str]) -> None:
+    """Claims side by side, each under its name: a line for what is predicted, a point for what was measured."""
+    claims = list(judged)
+    at = range(len(claims))
+    ends = [[x + side * 0.3 for x in at] for side in (-1, 1)]
+    axes.hlines([each.claim.predicted.value for each in claims], *ends, color=COLORS[0], label="predicted")
+    points(axes, at, [each.measured for each in claims], "measured", COLORS[1])
+    axes.set_xticks(at, [*names])
+    axes.set_xlim(-0.6, len(claims) - 0.4)

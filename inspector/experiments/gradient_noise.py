@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -14,13 +15,13 @@ from inspector.experiments.batch_noise import gradients, noise
 from inspector.experiments.data import images
 from inspector.experiments.environment import seed_of
 from inspector.experiments.experiment import Experiment, column
-from inspector.experiments.figures import COLORS, points
+from inspector.experiments.figures import COLORS, beside, points, size_axis
 from inspector.experiments.judge import interval
 from inspector.experiments.records import Cell, Claim, Measured, Predicted
 from inspector.experiments.training import lenet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from matplotlib.figure import Figure
     from torch import Tensor
@@ -108,10 +109,9 @@ class GradientNoise(Experiment):
                 chosen = chosen[:, :1].expand_as(chosen)
             rows = _gradients(model, x, y, chosen, "sum" if config.fault == "summed-loss" else "mean")
             lengths = rows.square().sum(1)
-            other = rows if config.fault == "same-batch" else rows.roll(1, 0)
             found |= {
                 f"length-{size}": float(lengths.mean()),
-                f"product-{size}": float((rows * other).sum(1).mean()),
+                f"product-{size}": float(lengths.mean() if config.fault == "same-batch" else _products(rows)),
                 f"streams-{size}": float((lengths[::2].mean() / lengths[1::2].mean()).log()),
             }
         return found
@@ -126,26 +126,35 @@ class GradientNoise(Experiment):
             for size in _SIZES:
                 found[f"{net}-length-{size}"] = column(values, f"length-{size}", f"{net},")
             largest = _SIZES[-1]
-            lengths, products = (column(values, f"{name}-{largest}", f"{net},") for name in ("length", "product"))
-            found[f"{net}-cosine"] = _ratio(products, lengths)
+            found[f"{net}-cosine"] = _cosine(values, net, largest)
+            logs = _jackknife(partial(_log_scale, largest), *_sums(values, net, largest))
+            found[f"{net}-scale"] = Measured(*map(_exp, (logs.value, logs.low, logs.high)), logs.n)
         return found
 
     def draw(self, figure: Figure, result: Result) -> None:
         known = {judged.claim.name: judged for judged in result.claims}
         if result.config.control:
             axes = figure.subplots()
-            points(axes, range(len(known)), [judged.measured for judged in known.values()], "measured", COLORS[1])
-            axes.axhline(0, color=COLORS[0], label="predicted")
-            axes.set_xticks(range(len(known)), known)
-            axes.set(ylabel="ln of a ratio", title="control")
+            beside(axes, result.claims, known)
+            axes.set(ylabel="ln of a ratio", title="control: two streams of batches")
             axes.legend(fontsize="small")
             return
-        for axes, net, title in zip(figure.subplots(1, 2), _NETS, ("plain", "with batch normalisation"), strict=True):
+        *lengths, cosines = figure.subplots(1, 3)
+        grid = [_SIZES[0] * (_SIZES[-1] / _SIZES[0]) ** (step / 50) for step in range(51)]
+        for axes, net, title, color in zip(lengths, _NETS, ("plain", "with batch normalisation"), COLORS, strict=False):
             rows = [known[f"{net}-length-{size}"] for size in _SIZES]
-            axes.plot(_SIZES, [row.claim.predicted.value for row in rows], color=COLORS[0], label="|G|² + tr Σ/B")
-            points(axes, _SIZES, [row.measured for row in rows], "measured", COLORS[1])
-            axes.set(xscale="log", yscale="log", xlabel="batch size B [samples]", ylabel="E|G_B|²", title=title)
-            axes.set_xticks(_SIZES, [str(size) for size in _SIZES])
+            axes.plot(_SIZES, [row.claim.predicted.value for row in rows], color=color, label="|G|² + tr Σ/B")
+            points(axes, _SIZES, [row.measured for row in rows], "measured", color)
+            axes.set(yscale="log", ylabel="E|G_B|²", title=title)
+            scale = known[f"{net}-scale"].claim.predicted.value
+            law = [100 * b / (b + scale) for b in grid]
+            cosines.plot(grid, law, color=color, label=f"{title}: B/(B + {scale:.3g})")
+            found = [_cosine(result.values, net, size) for size in _SIZES]
+            percent = [Measured(100 * each.value, 100 * each.low, 100 * each.high, each.n) for each in found]
+            points(cosines, _SIZES, percent, "measured", color)
+        cosines.set(ylabel="E[G_B·G'_B]/E|G_B|² [%]", title="cosine of two steps")
+        for axes in (*lengths, cosines):
+            size_axis(axes, _SIZES)
             axes.legend(fontsize="small")
 
 
@@ -168,9 +177,15 @@ def _claims(net: str, law: Law) -> list[Claim]:
         f"{said}: E[G_B·G'_B]/E|G_B|² of independent batches at B = {largest}{why}",
         Predicted.exactly(law.cosine(largest), f"B/(B + B_simple), B_simple = {law.scale:.4g}"),
         tolerance=slack,
-        decides=0.1,
     )
-    return [*lengths, cosine]
+    scale = Claim(
+        f"{net}-scale",
+        f"{said}: simple noise scale tr Σ/|G|² in samples, from batches of {largest}{why.replace('15%', '15% each')}",
+        Predicted.exactly(law.scale, f"{law.trace:.4g}/{law.square:.4g}"),
+        tolerance=2 * slack,
+        decides=law.scale,
+    )
+    return [*lengths, cosine, scale]
 
 
 def _law(net: str, config: Config) -> Law:
@@ -190,7 +205,7 @@ def _model(net: str, config: Config) -> nn.Sequential:
     """A network from weights of its own, in training mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(config.seed, "network"))
-        found = lenet(norm=nn.BatchNorm2d if net == "bn" else None)
+        found = lenet(int(_samples(config)[1].max()) + 1, nn.BatchNorm2d if net == "bn" else None)
     return found.to(config.device).train()
 
 
@@ -204,10 +219,34 @@ def _gradients(model: nn.Module, x: Tensor, y: Tensor, chosen: Tensor, reduction
     return gradients(model, lambda out, labels: cross_entropy(out, labels, reduction=reduction), batches, len(chosen))
 
 
-def _ratio(above: Sequence[float], below: Sequence[float]) -> Measured:
-    """Of two means, by the jackknife over cells: a mean of ratios would be biased."""
+def _products(rows: Tensor) -> Tensor:
+    """Mean of g_i·g_j over all pairs of different rows: |Σg|² holds each of them twice, and every |g_i|² once."""
+    m = len(rows)
+    return (rows.sum(0).square().sum() - rows.square().sum()) / (m * (m - 1))
+
+
+def _sums(values: Mapping[str, Mapping[str, JSON]], net: str, size: int) -> tuple[list[float], list[float]]:
+    """Products and squares of the cells' gradients."""
+    products, lengths = (column(values, f"{name}-{size}", f"{net},") for name in ("product", "length"))
+    return products, lengths
+
+
+def _cosine(values: Mapping[str, Mapping[str, JSON]], net: str, size: int) -> Measured:
+    return _jackknife(lambda product, length: product / length, *_sums(values, net, size))
+
+
+def _log_scale(batch: int, product: float, length: float) -> float:
+    """ln(tr Σ/|G|²) with |G|² = E[G·G'] and tr Σ = B·(E|G_B|² − |G|²); NaN where |G|² cannot be told from zero."""
+    return math.log(batch * (length / product - 1)) if 0 < product < length else math.nan
+
+
+def _exp(log: float) -> float:
+    return math.exp(log) if math.isfinite(log) else math.nan
+
+
+def _jackknife(of: Callable[[float, float], float], above: Sequence[float], below: Sequence[float]) -> Measured:
+    """A function of two sums over cells, with the interval of its pseudo-values: a mean over cells would be biased."""
     n = len(above)
-    whole = sum(above) / sum(below)
-    without = [(sum(above) - a) / (sum(below) - b) for a, b in zip(above, below, strict=True)]
-    pseudo = interval([n * whole - (n - 1) * each for each in without])
-    return pseudo if math.isfinite(pseudo.value) else Measured(whole, math.nan, math.nan, n)
+    whole = of(sum(above), sum(below))
+    without = [of(sum(above) - a, sum(below) - b) for a, b in zip(above, below, strict=True)]
+    return interval([n * whole - (n - 1) * each for each in without])
