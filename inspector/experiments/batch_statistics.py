@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
+from inspector.experiments.batch_laws import (
+    fresh_second_moment,
+    kurtosis_of_normalised,
+    running_var,
+    running_variance,
+    sd_of_variance,
+    variance_over_images,
+)
 from inspector.experiments.data import images, split
 from inspector.experiments.environment import seed_of
 from inspector.experiments.experiment import Experiment, column
-from inspector.experiments.figures import COLORS, points
+from inspector.experiments.figures import COLORS, beside, points, size_axis
 from inspector.experiments.judge import interval
 from inspector.experiments.layer_needs import layer_needs
 from inspector.experiments.records import Cell, Claim, Measured, Predicted
@@ -37,53 +45,6 @@ _CHANNELS = 512
 _CONTROL = ("halves", "pictures")
 
 
-def sd_of_variance(n: int, kurtosis: float = 0.0) -> float:
-    """sd(σ_B²)/σ² of the biased variance of n independent values: ((n − 1)/n)·√(2/(n − 1) + κ/n).
-
-    >>> round(sd_of_variance(2), 4)  # σ_B² = (x₁ − x₂)²/4
-    0.7071
-    """
-    return (n - 1) / n * math.sqrt(2 / (n - 1) + kurtosis / n)
-
-
-def kurtosis_of_normalised(n: int) -> float:
-    """E x̂⁴ of n normal values after normalisation by their own statistics: 3(n − 1)/(n + 1).
-
-    >>> kurtosis_of_normalised(2)  # both are ±1
-    1.0
-    """
-    return 3 * (n - 1) / (n + 1)
-
-
-def fresh_second_moment(n: int) -> float:
-    """E ((x − μ_B)/σ_B)² of another normal value: (1 + 1/n)·E[σ²/σ_B²] = (n + 1)/(n − 3), infinite for n ≤ 3.
-
-    >>> fresh_second_moment(16), fresh_second_moment(3)
-    (1.3076923076923077, inf)
-    """
-    return (n + 1) / (n - 3) if n > 3 else math.inf
-
-
-def running_variance(momentum: float) -> float:
-    """Variance of a running average over that of one batch: α/(2 − α).
-
-    >>> round(1 / running_variance(0.1))  # effective batches
-    19
-    """
-    return momentum / (2 - momentum)
-
-
-def running_var(n: int, independent: float) -> float:
-    """E[running_var]/σ² of n values a batch that are worth ``independent`` ones: n/(n − 1)·(1 − 1/n_eff).
-
-    The unbiased estimate of independent values is 1; of dependent ones it is less.
-
-    >>> round(running_var(8, 8), 12)
-    1.0
-    """
-    return n / (n - 1) * (1 - 1 / independent)
-
-
 class BatchStatistics(Experiment):
     """See ``about``."""
 
@@ -93,7 +54,8 @@ class BatchStatistics(Experiment):
         "Batch normalisation takes mean and variance of a batch for those of the data. For independent values all "
         "moments of that error are known exactly. Pixels of one image are not independent: a batch of b images is "
         "worth b·w values, w = σ²/Var(mean of an image), far fewer than b·H·W; it is w, measured layer by layer on "
-        "images of its own, that says how far the batch means of a real network scatter."
+        "images of its own, that says how far the batch means of a real network scatter; how far its batch variances "
+        "do follows from the means and mean squares of single images."
     )
     faults: ClassVar = {
         "unbiased": "the layer normalises by the unbiased variance",
@@ -122,6 +84,7 @@ class BatchStatistics(Experiment):
         """Predictions for the network, from images that are not measured."""
         network, (known, _) = _network(config), _halves(config)
         needs = layer_needs(network, known)
+        scatters = {path: _scatter(values, config) for path, values in _inputs(network, known).items()}
         for need in needs:
             low, high = 1 / math.sqrt(need.high), 1 / math.sqrt(need.low)
             for b in _BATCHES:
@@ -137,6 +100,12 @@ class BatchStatistics(Experiment):
                     f"layer {need.path}, {b} images: sd(μ_B)/σ of the median channel (tolerance: other images are "
                     "measured than those that w is from)",
                     predicted,
+                    tolerance=0.1,
+                )
+                yield Claim(
+                    f"var-{need.path}-{b}",
+                    f"layer {need.path}, {b} images: sd(σ_B²)/σ² of the median channel (tolerance: as above)",
+                    scatters[need.path][b],
                     tolerance=0.1,
                 )
             n, b = _BATCHES[0] * need.values, _BATCHES[0]
@@ -182,29 +151,40 @@ class BatchStatistics(Experiment):
         known = {judged.claim.name: judged for judged in result.claims}
         if result.config.control:
             axes = figure.subplots()
-            points(axes, range(len(known)), [judged.measured for judged in known.values()], "measured", COLORS[1])
-            axes.axhline(0, color=COLORS[0], label="predicted")
-            axes.set_xticks(range(len(known)), known)
-            axes.set(ylabel="difference of two halves", title="control")
+            beside(axes, result.claims, known)
+            axes.set(ylabel="difference of two halves; ln of their ratio", title="control")
             axes.legend(fontsize="small")
             return
-        left, right = figure.subplots(1, 2)
-        layers = dict.fromkeys(name.split("-")[1] for name in known if name.startswith("mean-"))
-        for color, layer in zip(COLORS, layers, strict=False):
-            rows = [known[f"mean-{layer}-{b}"] for b in _BATCHES]
-            left.plot(
-                _BATCHES, [row.claim.predicted.value for row in rows], color=color, label=f"layer {layer}: 1/√(b·w)"
-            )
-            points(left, _BATCHES, [row.measured for row in rows], "measured", color)
-        left.set(xscale="log", yscale="log", xlabel="images in the batch b", ylabel="sd(μ_B)/σ", title="real images")
-        left.set_xticks(_BATCHES, [str(b) for b in _BATCHES])
-        names = [name for name in known if not name.startswith(("mean-", "pixels", "running-var-"))]
+        of_means, of_variances, laws = figure.subplots(1, 3)
+        values = {need.path: need.values for need in layer_needs(_network(result.config), _halves(result.config)[0])}
+        for color, (layer, pixels) in zip(COLORS, values.items(), strict=False):
+            for axes, start, independent in (
+                (of_means, "mean", lambda n: 1 / math.sqrt(n)),
+                (of_variances, "var", sd_of_variance),
+            ):
+                rows = [known[f"{start}-{layer}-{b}"] for b in _BATCHES]
+                axes.plot(
+                    _BATCHES,
+                    [row.claim.predicted.value for row in rows],
+                    color=color,
+                    label=f"layer {layer}: of images",
+                )
+                points(axes, _BATCHES, [row.measured for row in rows], "measured", color)
+                alone = [independent(b * pixels) for b in _BATCHES]
+                axes.plot(_BATCHES, alone, ":", color=color, label=f"were its {pixels} pixels independent")
+        for axes, name, title in (
+            (of_means, "sd(μ_B)/σ", "mean of a batch"),
+            (of_variances, "sd(σ_B²)/σ²", "variance of a batch"),
+        ):
+            axes.set(yscale="log", ylabel=name, title=title)
+            size_axis(axes, _BATCHES, "images in the batch b")
+        names = [name for name in known if not name.startswith(("mean-", "var-", "pixels", "running-var-"))]
         ratios = [_relative(known[name].measured, known[name].claim.predicted.value) for name in names]
-        points(right, range(len(names)), ratios, "measured", COLORS[1])
-        right.axhline(1, color=COLORS[0], label="predicted")
-        right.set_xticks(range(len(names)), names, rotation=30, ha="right")
-        right.set(ylabel="measured over predicted", title=f"laws of independent normal values, n = {_VALUES}")
-        for axes in (left, right):
+        points(laws, range(len(names)), ratios, "measured", COLORS[1])
+        laws.axhline(1, color=COLORS[0], label="predicted")
+        laws.set_xticks(range(len(names)), names, rotation=30, ha="right")
+        laws.set(ylabel="measured over predicted", title=f"independent normal values, n = {_VALUES}")
+        for axes in (of_means, of_variances, laws):
             axes.legend(fontsize="small")
 
     def notes(self, config: Config, values: Mapping[str, Mapping[str, JSON]]) -> Sequence[str]:  # noqa: ARG002
@@ -323,9 +303,10 @@ def _pictures(config: Config, generator: torch.Generator) -> dict[str, JSON]:
                 chosen[:, 1::2] = chosen[:, ::2]
             spread = (means[chosen].mean(1) - whole).square()
             found[f"mean-{layer}-{b}²"] = float(1 / (variance / spread.mean(0))[alive].median())
+            biased = squares[chosen].mean(1) - means[chosen].mean(1).square()
+            found[f"var-{layer}-{b}²"] = float((biased.var(0) / variance.square())[alive].median())
             if b == _BATCHES[0]:
                 n = b * values.shape[2]
-                biased = squares[chosen].mean(1) - means[chosen].mean(1).square()
                 share = (biased.mean(0) * (n / (n - 1)) / variance)[alive]
                 found[f"running-var-{layer}"] = float(share.median())
             found["pictures"] = float((spread[::2].mean() / spread[1::2].mean()).log())
@@ -342,6 +323,26 @@ def _inputs(network: nn.Sequential, x: Tensor) -> dict[str, Tensor]:
             found[path] = x.flatten(2)
         x = layer(x)
     return found
+
+
+def _scatter(values: Tensor, config: Config) -> dict[int, Predicted]:
+    """sd(σ_B²)/σ² of the median channel by batch size, with the bootstrap interval over images, of (N, C, values)."""
+    means, squares = values.mean(2), values.square().mean(2)
+    generator = torch.Generator().manual_seed(seed_of(config.seed, "bootstrap"))
+    drawn = [torch.randint(len(means), (len(means),), generator=generator).to(means.device) for _ in range(100)]
+
+    def median(chosen: Tensor | slice, b: int) -> float:
+        found = variance_over_images(means[chosen], squares[chosen], b)
+        return math.sqrt(float(found[torch.isfinite(found)].median()))  # a dead channel has no variance at all
+
+    scattered = {}
+    for b in _BATCHES:
+        again = torch.tensor([median(chosen, b) for chosen in drawn], dtype=torch.float64)
+        low, high = torch.quantile(again, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+        formula = f"√(Var(q)/b + (E a⁴ + (2b − 3)V²)/b³ − 2Cov(q, a²)/b²)/σ², b = {b}"
+        value = median(slice(None), b)
+        scattered[b] = Predicted(value, min(low, value), max(high, value), formula)
+    return scattered
 
 
 def _root(found: Measured) -> Measured:

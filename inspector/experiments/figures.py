@@ -38,7 +38,7 @@ class NoMatplotlib(InspectionError):
 
 
 def figure(result: Result) -> Figure:
-    """The picture of a result, of 10 by 5.5 inches.
+    """The picture of a result, 5.5 inches high and 10 wide, or 13.5 where there are three parts.
 
     Raises:
         NoMatplotlib: it is not installed.
@@ -51,6 +51,8 @@ def figure(result: Result) -> Figure:
     with rc_context(_STYLE):
         drawn = Figure(figsize=(10, 5.5), layout="constrained")
         experiment(result.experiment).draw(drawn, result)
+        if len(drawn.axes) > 2:
+            drawn.set_figwidth(13.5)
         drawn.suptitle(f"{result.title}: {result.verdict}")
     return drawn
 

@@ -8,12 +8,13 @@ import math
 import pytest
 import torch
 
-from inspector.experiments.batch_statistics import (
+from inspector.experiments.batch_laws import (
     fresh_second_moment,
     kurtosis_of_normalised,
     running_var,
     running_variance,
     sd_of_variance,
+    variance_over_images,
 )
 
 
@@ -52,3 +53,21 @@ def test_the_running_variance_of_repeated_values() -> None:
     m = 4
     batches = torch.tensor([*itertools.product((-1.0, 1.0), repeat=2)], dtype=torch.float64).repeat_interleave(m, 1)
     assert math.isclose(running_var(2 * m, 2), batches.var(1).mean(), abs_tol=1e-12)
+
+
+@pytest.mark.parametrize("b", [1, 2, 3])
+def test_the_scatter_of_a_variance_over_images_by_counting_every_batch(b: int) -> None:
+    """Five images of four dependent values in two channels: all batches of b of them, drawn with replacement."""
+    values = torch.randn(5, 2, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    values += 2 * values[:, :, :1]
+    batches = [values[list(each)].transpose(0, 1).flatten(1) for each in itertools.product(range(5), repeat=b)]
+    counted = torch.stack([batch.var(1, correction=0) for batch in batches]).var(0, correction=0)
+    whole = values.transpose(0, 1).flatten(1).var(1, correction=0)
+    found = variance_over_images(values.mean(2), values.square().mean(2), b)
+    torch.testing.assert_close(found, counted / whole**2)
+
+
+def test_independent_normal_pixels_scatter_as_the_law_of_independent_values_says() -> None:
+    x = torch.randn(20_000, 1, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = float(variance_over_images(x.mean(2), x.square().mean(2), 3).sqrt())
+    assert math.isclose(found, sd_of_variance(27), rel_tol=0.02)
