@@ -19,7 +19,7 @@ from inspector.experiments.batch_laws import (
 from inspector.experiments.data import images, split
 from inspector.experiments.environment import seed_of
 from inspector.experiments.experiment import Experiment, column
-from inspector.experiments.figures import COLORS, beside, points, size_axis
+from inspector.experiments.figures import COLORS, points, size_axis
 from inspector.experiments.judge import interval
 from inspector.experiments.layer_needs import layer_needs
 from inspector.experiments.records import Cell, Claim, Measured, Predicted
@@ -149,12 +149,6 @@ class BatchStatistics(Experiment):
 
     def draw(self, figure: Figure, result: Result) -> None:
         known = {judged.claim.name: judged for judged in result.claims}
-        if result.config.control:
-            axes = figure.subplots()
-            beside(axes, result.claims, known)
-            axes.set(ylabel="difference of two halves; ln of their ratio", title="control")
-            axes.legend(fontsize="small")
-            return
         of_means, of_variances, laws = figure.subplots(1, 3)
         values = {need.path: need.values for need in layer_needs(_network(result.config), _halves(result.config)[0])}
         for color, (layer, pixels) in zip(COLORS, values.items(), strict=False):
@@ -184,7 +178,8 @@ class BatchStatistics(Experiment):
         laws.axhline(1, color=COLORS[0], label="predicted")
         laws.set_xticks(range(len(names)), names, rotation=30, ha="right")
         laws.set(ylabel="measured over predicted", title=f"independent normal values, n = {_VALUES}")
-        for axes in (of_means, of_variances, laws):
+        of_means.set_ylim(bottom=of_means.get_ylim()[0] / 3)  # room for the legend, which stands for both
+        for axes in (of_means, laws):
             axes.legend(fontsize="small")
 
     def notes(self, config: Config, values: Mapping[str, Mapping[str, JSON]]) -> Sequence[str]:  # noqa: ARG002

@@ -126,21 +126,22 @@ class BceVsMse(Experiment):
             if found := series(result.values, "gradients", name):
                 left.plot(at, found, "o", markersize=4, color=color)
         left.set(xlabel="logit z", ylabel="gradient by z, label y = 1", title="lines: formulas, points: autograd")
-        left.legend(fontsize="small")
+        left.legend(fontsize="small", loc="lower right")
         steps = _steps(result.config)
-        for side, color in (("bce", COLORS[0]), ("mse", COLORS[1])):
+        for side, name, color in (("bce", "cross-entropy", COLORS[0]), ("mse", "squared error", COLORS[1])):
             for seed in range(20):
                 curve = series(result.values, f"{side},seed={seed}", "logits")
                 at = [step * steps / max(1, len(curve) - 1) for step in range(len(curve))]
-                middle.plot(at, curve, color=color, alpha=0.6, label=side if seed == 0 else None)
+                middle.plot(at, curve, color=color, alpha=0.6, label=name if seed == 0 else None)
         middle.set(xlabel="step", ylabel="mean logit of images with y = 1", title="LeNet from a saturated start")
         middle.axhline(0, color="0.5", linestyle=":")
-        middle.legend(fontsize="small")
+        middle.legend(fontsize="small", loc="center right")
         judged = result.claim("efficiency")
         right.axhline(judged.claim.predicted.value, color=COLORS[1], label="predicted: squared error")
         right.axhline(1.0, color=COLORS[0], label="cross-entropy")
         points(right, [0], [judged.measured], "measured", COLORS[1])
         right.set(ylabel="variance of the fitted slope over the likelihood's", title="Bernoulli labels", xticks=[])
+        right.margins(y=0.3)
         right.legend(fontsize="small")
 
 

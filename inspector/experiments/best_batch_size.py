@@ -14,7 +14,7 @@ from inspector.bench.knee import Law, line
 from inspector.errors import InspectionError
 from inspector.experiments.environment import seed_of
 from inspector.experiments.experiment import Experiment, column
-from inspector.experiments.figures import COLORS, points
+from inspector.experiments.figures import COLORS, points, size_axis
 from inspector.experiments.judge import interval
 from inspector.experiments.optimal_batch import (
     CRITICAL_FACTOR,
@@ -133,14 +133,6 @@ class BestBatchSize(Experiment):
         }
 
     def draw(self, figure: Figure, result: Result) -> None:
-        if result.config.control:
-            axes = figure.subplots()
-            both = [result.claim(name).measured for name in ("same-steps", "same-time")]
-            points(axes, (0, 1), both, "measured", COLORS[0])
-            axes.axhline(1, color=COLORS[1], label="predicted")
-            axes.set(xticks=(0, 1), xticklabels=("updates", "time"), ylabel="ratio of two equal batch sizes")
-            axes.legend()
-            return
         left, right = figure.subplots(1, 2)
         sizes, values = _sizes(result.config), result.values
         steps = [interval(_steps(values, b)) for b in sizes]
@@ -149,7 +141,7 @@ class BestBatchSize(Experiment):
             sizes, [steps_to_target(b, critical, fewest) for b in sizes], color=COLORS[1], label="S(1 + B_crit/B)"
         )
         points(left, sizes, steps, "trained", COLORS[0])
-        left.set(xscale="log", yscale="log", xlabel="batch size B (samples)", ylabel="updates to the target loss")
+        left.set(yscale="log", ylabel="updates to the target loss")
         seconds = _seconds(result.config, values)
         law = line(seconds)
         curve = [fewest * time_to_target(b, law.fixed, law.slope, critical) for b in sizes]
@@ -160,9 +152,10 @@ class BestBatchSize(Experiment):
         right.axvline(2 ** _best(result, "value"), color=COLORS[2], label="predicted B_opt")
         ends = (2 ** _best(result, end) for end in ("low", "high"))
         right.axvspan(*ends, color=COLORS[2], alpha=0.15, label="its interval")
-        right.set(xscale="log", yscale="log", xlabel="batch size B (samples)", ylabel="time to the target loss (s)")
+        right.set(yscale="log", ylabel="time to the target loss [s]")
         for axes in (left, right):
-            axes.legend()
+            size_axis(axes, sizes)
+            axes.legend(fontsize="small")
 
 
 def _best(result: Result, end: str) -> float:

@@ -37,7 +37,7 @@ def images(data: str | Path | None = None, n: int | None = None, seed: int = 0) 
     Raises:
         InspectionError: there are fewer than ``n``, they cannot be read, or neither package is installed.
     """
-    x, y = _carried() if data is None else _own(Path(data), Path(data).stat().st_mtime_ns if Path(data).exists() else 0)
+    x, y = _carried() if data is None else _own(Path(data), _state(Path(data)))
     chosen = stratified(y, len(y) if n is None else n, seed)
     return x[chosen], y[chosen]
 
@@ -140,8 +140,15 @@ def _carried() -> tuple[Tensor, Tensor]:
     )
 
 
+def _state(path: Path) -> tuple[int, int]:
+    """What changes with the file; both, for a clock may stand still between two writes."""
+    if not path.exists():
+        return 0, 0
+    return path.stat().st_mtime_ns, path.stat().st_size
+
+
 @lru_cache(maxsize=2)
-def _own(path: Path, changed: int) -> tuple[Tensor, Tensor]:  # noqa: ARG001  a file that changed is read again
+def _own(path: Path, changed: tuple[int, int]) -> tuple[Tensor, Tensor]:  # noqa: ARG001  a file that changed is read again
     raw, labels = read(path)
     x = raw.float().mean(1, keepdim=True)
     low, high = float(raw.min()), float(raw.max())

@@ -57,7 +57,10 @@ class Experiment(ABC):
 
     @abstractmethod
     def draw(self, figure: Figure, result: Result) -> None:
-        """For a lecture: labelled axes with units, predictions as lines, measurements with interval bars."""
+        """For a lecture: labelled axes with units, predictions as lines, measurements with interval bars.
+
+        Not of a control, whose claims the frame draws.
+        """
 
     def notes(self, config: Config, values: Mapping[str, Mapping[str, JSON]]) -> Sequence[str]:  # noqa: ARG002
         """What else a reader of this run must know."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inspector.experiments.records import Judged, Measured, Result
 
 #: What separates the lines also in grey print: order of brightness, as in Okabe & Ito's palette.
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 #: More of them on one axis would touch.
 _TICKS = 8
 _STYLE: dict[Any, Any] = {
@@ -50,11 +50,22 @@ def figure(result: Result) -> Figure:
         raise NoMatplotlib("figures need matplotlib: pip install 'inspector[experiments]'") from None
     with rc_context(_STYLE):
         drawn = Figure(figsize=(10, 5.5), layout="constrained")
-        experiment(result.experiment).draw(drawn, result)
+        if result.config.control:
+            _control(drawn, result)
+        else:
+            experiment(result.experiment).draw(drawn, result)
         if len(drawn.axes) > 2:
             drawn.set_figwidth(13.5)
         drawn.suptitle(f"{result.title}: {result.verdict}")
     return drawn
+
+
+def _control(drawn: Figure, result: Result) -> None:
+    """Of a run that compared the same thing with itself, all claims."""
+    axes = drawn.subplots()
+    beside(axes, result.claims, [judged.claim.name.replace("-", "\n") for judged in result.claims])
+    axes.set(ylabel="differences, ratios and their logarithms [1]", title="control: the same thing twice")
+    axes.legend(fontsize="small")
 
 
 def pictures(result: Result) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -52,6 +53,24 @@ def read(path: str | Path) -> tuple[Tensor, Tensor]:
     else:
         raise InspectionError(f"--data {path}: expected an .npz, an IDX file (…-idx3-ubyte) or a folder of images")
     return _channels(path, images), _numbered(path, labels, len(images))
+
+
+def fingerprint(path: str | Path) -> str:
+    """Of all bytes of a file, or of a folder's files and their names: other data have another.
+
+    Raises:
+        InspectionError: a file cannot be read.
+    """
+    path = Path(path)
+    found = 0
+    try:
+        for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            found = zlib.crc32(each.relative_to(path).as_posix().encode(), found)
+            if each.is_file():
+                found = zlib.crc32(each.read_bytes(), found)
+    except OSError as error:
+        raise InspectionError(f"--data {path} cannot be read: {error}") from error
+    return f"{found:08x}"
 
 
 def _npz(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

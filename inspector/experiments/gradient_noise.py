@@ -15,7 +15,7 @@ from inspector.experiments.batch_noise import gradients, noise
 from inspector.experiments.data import images
 from inspector.experiments.environment import seed_of
 from inspector.experiments.experiment import Experiment, column
-from inspector.experiments.figures import COLORS, beside, points, size_axis
+from inspector.experiments.figures import COLORS, points, size_axis
 from inspector.experiments.judge import interval
 from inspector.experiments.records import Cell, Claim, Measured, Predicted
 from inspector.experiments.training import lenet
@@ -133,12 +133,6 @@ class GradientNoise(Experiment):
 
     def draw(self, figure: Figure, result: Result) -> None:
         known = {judged.claim.name: judged for judged in result.claims}
-        if result.config.control:
-            axes = figure.subplots()
-            beside(axes, result.claims, known)
-            axes.set(ylabel="ln of a ratio", title="control: two streams of batches")
-            axes.legend(fontsize="small")
-            return
         *lengths, cosines = figure.subplots(1, 3)
         grid = [_SIZES[0] * (_SIZES[-1] / _SIZES[0]) ** (step / 50) for step in range(51)]
         for axes, net, title, color in zip(lengths, _NETS, ("plain", "with batch normalisation"), COLORS, strict=False):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: Penalties of the ridge regressions, and of LeNet's training as PyTorch's ``weight_decay``.
 _RIDGE_DECAYS = (0.02, 0.2, 2.0)
 _DECAYS = (0.0, 0.01, 0.03, 0.1)
+#: Steps between two points of a weight's way in the figure.
+_SHOWN = 20
 _RATE, _BATCH, _ADAM_RATE, _ADAM_DECAY = 0.05, 50, 1e-3, 0.1
 
 
@@ -120,7 +122,7 @@ class L2Regularisation(Experiment):
         return found
 
     def draw(self, figure: Figure, result: Result) -> None:
-        left, right = figure.subplots(1, 2)
+        left, right, idle = figure.subplots(1, 3)
         for decay, color in zip(_RIDGE_DECAYS, COLORS, strict=False):
             grid = torch.logspace(-1.2, 1.4, 200).tolist()
             left.plot(grid, [ridge.share(d, ridge.penalty(decay)) for d in grid], color=color)
@@ -141,6 +143,17 @@ class L2Regularisation(Experiment):
         right.set_xticks(range(len(decays)), [f"{decay:g}" for decay in decays])
         right.set(xlabel="weight_decay", ylabel="norm of all weights after training", title="LeNet")
         right.legend()
+        steps = range(ridge.STEPS + 1)
+        at = range(_SHOWN, ridge.STEPS + 1, _SHOWN)
+        for name, law, label, color in (
+            ("adamw", [(1 - _ADAM_RATE * _ADAM_DECAY) ** step for step in steps], "AdamW: (1 − lr·w)^t", COLORS[0]),
+            ("adam", [1 - _ADAM_RATE * step for step in steps], "Adam with the penalty: 1 − lr·t", COLORS[1]),
+        ):
+            idle.plot(steps, law, color=color, label=label)
+            if found := series(result.values, "adam", name):
+                idle.plot(at, found, "o", markersize=4, color=color)
+        idle.set(xlabel="step t", ylabel="a weight that starts at 1", title="no gradient from the loss")
+        idle.legend(fontsize="small")
 
 
 def _adam_claims() -> list[Claim]:
@@ -211,14 +224,16 @@ def _adam(config: Config) -> dict[str, JSON]:
     decay = 0.0 if config.fault == "no-decay" else _ADAM_DECAY
     decoupled = torch.optim.Adam if config.fault == "coupled" else torch.optim.AdamW
     left = ridge.idle(decoupled, _ADAM_RATE, decay, config.device)
-    way = 1 - ridge.idle(torch.optim.Adam, _ADAM_RATE, decay, config.device)
+    penalised = ridge.idle(torch.optim.Adam, _ADAM_RATE, decay, config.device)
     given = _RIDGE_DECAYS[1] * (2 if config.fault == "half-lambda" else 1)
     kept, gains = ridge.kept(
         0.0 if config.fault == "no-decay" else given, seed_of(config.seed, "ridge"), config.device, adam=True
     )
     wanted = [ridge.share(gain, ridge.penalty(_RIDGE_DECAYS[1])) for gain in gains]
     return {
-        "adamw-rate": left,
-        "adam-step": way / _ADAM_RATE,
+        "adamw-rate": left[-1],
+        "adam-step": (1 - penalised[-1]) / _ADAM_RATE,
+        "adamw": [*left[_SHOWN - 1 :: _SHOWN]],
+        "adam": [*penalised[_SHOWN - 1 :: _SHOWN]],
         "adam-ridge": max(abs(a - b) for a, b in zip(kept, wanted, strict=True)),
     }

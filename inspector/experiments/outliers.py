@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from inspector.experiments import robust
 from inspector.experiments.environment import seed_of
 from inspector.experiments.experiment import Experiment, column, series
-from inspector.experiments.figures import COLORS, points
+from inspector.experiments.figures import COLORS, beside, points
 from inspector.experiments.judge import interval
 from inspector.experiments.records import Cell, Claim, Measured, Predicted
 
@@ -117,7 +117,7 @@ class Outliers(Experiment):
 
     def draw(self, figure: Figure, result: Result) -> None:
         left, middle, right = figure.subplots(1, 3)
-        shares = [step / 200 for step in range(60)]
+        shares = [step / 200 for step in range(1, 61)]
         left.plot(shares, [robust.mean_bias(share, _AT) for share in shares], color=COLORS[1], label="mean: εc")
         left.plot(
             shares, [robust.median_bias(share) for share in shares], color=COLORS[0], label="median: Φ⁻¹(1/(2(1 − ε)))"
@@ -125,22 +125,18 @@ class Outliers(Experiment):
         for name, color in (("mean", COLORS[1]), ("median", COLORS[0])):
             found = [interval(column(result.values, name, f"far,share={share:g},")) for share in _BIASED]
             points(left, _BIASED, [each if each.n else None for each in found], f"{name}, measured", color)
-        left.set(
-            yscale="symlog", xlabel=f"share ε of outliers at c = {_AT:g}σ", ylabel="bias [σ]", title="far outliers"
-        )
-        middle.plot(shares, [robust.variance_ratio(share) for share in shares], color=COLORS[0], label="predicted")
+        left.set(yscale="log", xlabel=f"share ε of outliers at c = {_AT:g}σ", ylabel="bias [σ]", title="far outliers")
+        from_none = [0.0, *shares]
+        ratios = [robust.variance_ratio(share) for share in from_none]
+        middle.plot(from_none, ratios, color=COLORS[0], label="predicted")
         middle.axhline(1, color="0.5", linestyle=":")
         middle.axvline(robust.crossing(), color="0.5", linestyle=":", label=f"ε = {robust.crossing():.4f}")
         known = {judged.claim.name: judged.measured for judged in result.claims}
         points(middle, _MIXED, [known.get(f"ratio-{share:g}") for share in _MIXED], "measured", COLORS[1])
         middle.set(xlabel="share ε of N(0, 9σ²)", ylabel="variance of the median over the mean's", title="efficiency")
-        claims = [judged.claim for judged in result.claims if judged.claim.name.endswith("-line")]
-        right.plot(
-            range(len(claims)), [claim.predicted.value for claim in claims], "_", markersize=30, label="predicted"
-        )
-        points(right, range(len(claims)), [known[claim.name] for claim in claims], "measured", COLORS[1])
-        right.set_xticks(range(len(claims)), ["least squares", "absolute", "Huber"][: len(claims)])
-        right.set(yscale="symlog", ylabel="bias of the intercept [σ]", title=f"lines, {100 * _SHARE:g} % outliers")
+        lines = [judged for judged in result.claims if judged.claim.name.endswith("-line")]
+        beside(right, lines, ["least\nsquares", "least\nabsolute", "Huber"])
+        right.set(yscale="log", ylabel="bias of the intercept [σ]", title=f"lines, {100 * _SHARE:g} % outliers")
         for axes in (left, middle, right):
             axes.legend(fontsize="small")
 

@@ -81,15 +81,17 @@ def kept(decay: float, seed: int, device: str, *, adam: bool = False) -> tuple[l
     return ((V.T @ found) / (V.T @ free)).tolist(), gains.tolist()
 
 
-def idle(kind: type[torch.optim.Optimizer], rate: float, decay: float, device: str) -> float:
-    """What is left of a weight of 1 after :data:`STEPS` steps on which the loss does not depend.
+def idle(kind: type[torch.optim.Optimizer], rate: float, decay: float, device: str) -> list[float]:
+    """What is left of a weight of 1, on which the loss does not depend, after each of :data:`STEPS` steps.
 
-    >>> idle(torch.optim.SGD, 0.0, 0.1, "cpu")
-    1.0
+    >>> idle(torch.optim.SGD, 0.5, 0.1, "cpu")[:2]  # 1 − 0.5·0.1, and its square
+    [0.95, 0.9025]
     """
     weight = torch.ones(1, dtype=torch.float64, device=device, requires_grad=True)
+    left = []
     optimizer = kind([weight], lr=rate, weight_decay=decay)  # type: ignore[call-arg]
     for _ in range(STEPS):
         weight.grad = torch.zeros_like(weight)
         optimizer.step()
-    return float(weight.detach())
+        left.append(float(weight.detach()))
+    return left

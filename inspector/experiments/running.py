@@ -14,7 +14,7 @@ from zlib import crc32
 
 from inspector.bench.exhaustion import out_of_memory
 from inspector.errors import InspectionError
-from inspector.experiments import documents, figures
+from inspector.experiments import documents, figures, files
 from inspector.experiments.distributed import Cells
 from inspector.experiments.environment import described, rank, seed_of, seeded, usable, world_size
 from inspector.experiments.judge import judge
@@ -111,6 +111,8 @@ def _run(
 ) -> Result:
     device = usable(config.device)
     environment = described(device) | {"inspector": _own_version(), "experiment_code": _fingerprint(asked)}
+    if config.data is not None:
+        environment["data"] = files.fingerprint(config.data)
     if world_size() > 1:
         environment["processes"] = world_size()
     claims, predicted_at = _predicted(asked, config, store, environment)
@@ -160,7 +162,10 @@ def _predicted(
             raise InspectionError(
                 f"{store.folder} holds a run with another {part} ({theirs}): give another --out, or remove the folder"
             )
-    return tuple(documents.claim(each) for each in stored["claims"]), stored["predicted_at"]
+    try:
+        return tuple(documents.claim(each) for each in stored["claims"]), str(stored["predicted_at"])
+    except (KeyError, TypeError) as error:
+        raise store.no_record("prediction", f"{type(error).__name__}: {error}") from error
 
 
 def _differences(there: Any, here: Any) -> Iterator[str]:
@@ -262,9 +267,10 @@ def _now() -> str:
 
 
 def _fingerprint(asked: Experiment) -> str:
-    """Of the file that defines an experiment: cells of an older text of it are not mixed with those of a newer."""
+    """Of the files that define it and what it measures with: cells of an older text are not mixed with a newer's."""
     try:
-        return f"{crc32(Path(getfile(type(asked))).read_bytes()):08x}"
+        paths = {Path(getfile(type(asked))), *Path(__file__).parent.glob("*.py")}
+        return f"{crc32(b''.join(path.read_bytes() for path in sorted(paths))):08x}"
     except (OSError, TypeError):  # defined in a notebook
         return "unknown"
 

@@ -14,7 +14,7 @@ from torch.nn.utils import vector_to_parameters
 from inspector.experiments.data import images
 from inspector.experiments.environment import seed_of
 from inspector.experiments.experiment import Experiment, column, series
-from inspector.experiments.figures import COLORS, points
+from inspector.experiments.figures import COLORS, beside
 from inspector.experiments.hessian import flat, hessian_product, top_eigenvalue, trace_samples
 from inspector.experiments.records import Cell, Claim, Measured, Predicted
 from inspector.experiments.sharpness import filter_direction, keskar, losses_along, rescale
@@ -38,14 +38,29 @@ _STEPS, _HALVINGS = 20_000, 12
 #: How near the target each net's loss must be, of itself.
 _NEAR = 0.01
 _FACTOR = 4.0
+#: How the keys of the cells begin.
+_SIDES = ("small,", "large,")
 _ROUNDING = 1e-10
-#: Places along the direction of the picture, in lengths of the model's filters.
+#: Places along the directions of the pictures, in lengths of the model's filters: on a line, and on a plane's sides.
 _PLACES = [step / 8 for step in range(-8, 9)]
+_SIDE = [step / 5 for step in range(-5, 6)]
 #: What is compared between the two batches, and by which name.
 _MEASURES = {
     "top": "the Hessian's top eigenvalue (Lanczos)",
     "trace": "the Hessian's trace (Hutchinson)",
     "keskar": "Keskar's sharpness φ at ε = 1e-3",
+    "keskar-near": "Keskar's sharpness φ at ε = 5e-4",
+}
+#: By network, small batch's and large batch's φ at ε = 1e-3, and test accuracy in percent: Keskar et al. 2016, arXiv
+#: 1609.04836, tables 2 and 3.
+PUBLISHED_SHARPNESS = {"F1": (1.23, 205.14), "C1": (28.58, 707.23)}
+PUBLISHED_ACCURACY = {
+    "F1": (98.03, 97.81),
+    "F2": (64.02, 59.45),
+    "C1": (80.04, 77.26),
+    "C2": (89.24, 87.26),
+    "C3": (49.58, 46.45),
+    "C4": (63.08, 57.81),
 }
 
 
@@ -133,24 +148,27 @@ class SharpMinima(Experiment):
         def loss(net: nn.Module) -> Tensor:
             return cross_entropy(net(inputs), labels)
 
-        direction = filter_direction(model, generator)
+        line = filter_direction(model, generator)
         found = _sharpness(model, loss(model), loss, generator) | {
             "loss": float(loss(model).detach()),
             "error": float(wrong.double().mean()),
-            "curve": [*losses_along(model, loss, [direction], [[place] for place in _PLACES])],
+            "curve": [*losses_along(model, loss, [line], [[place] for place in _PLACES])],
         }
+        if run == 0:
+            across = filter_direction(model, generator)
+            found["plane"] = [*losses_along(model, loss, [line, across], [(a, b) for b in _SIDE for a in _SIDE])]
         return found if side == "large" or config.control else found | _rescaled(config, model, loss, inputs, generator)
 
     def gather(
         self, config: Config, values: Mapping[str, Mapping[str, JSON]]
     ) -> Mapping[str, Sequence[float] | Measured]:
-        small, large = ("large,", "small,") if config.fault == "swapped" else ("small,", "large,")
+        small, large = reversed(_SIDES) if config.fault == "swapped" else _SIDES
         ratios: dict[str, Sequence[float] | Measured] = {
             name: _logs(column(values, name, large), column(values, name, small)) for name in _MEASURES
         }
         if config.control:
             return ratios
-        errors = (column(values, "error", side) for side in ("large,", "small,"))
+        errors = (column(values, "error", side) for side in reversed(_SIDES))
         return ratios | {
             "loss": Measured.exactly(max(abs(math.log(loss / _TARGET)) for loss in column(values, "loss"))),
             "same-function": Measured.exactly(max(column(values, "same-function"))),
@@ -161,41 +179,66 @@ class SharpMinima(Experiment):
         }
 
     def notes(self, config: Config, values: Mapping[str, Mapping[str, JSON]]) -> Sequence[str]:
-        if config.control:
-            return ()
-        found = self.gather(config, values)["error"]
-        assert not isinstance(found, Measured)
-        if len(found) < 2:
-            return ()
-        mean, sd = statistics.fmean(found), statistics.stdev(found)
-        if mean <= 0:
-            return (f"test errors differ by {mean:+.2g} on average, not in the claimed direction",)
-        runs = math.ceil((2.8 * sd / mean) ** 2)  # 1.96 + 0.84: 95 % intervals that exclude 0 four times in five
-        return (
-            f"to tell test errors that differ by {mean:.2g}, with sd {sd:.2g}, takes about {max(3, runs)} trainings",
-        )
+        said = [f"φ at ε = 1e-3: {_pair(*(statistics.fmean(column(values, 'keskar', side)) for side in _SIDES))}"]
+        if not config.control:
+            said += _trainings_needed(
+                [b - a for a, b in zip(*(column(values, "error", side) for side in _SIDES), strict=True)]
+            )
+            sharpness, accuracy = (
+                ", ".join(f"{net} {_pair(*both)}" for net, both in published.items())
+                for published in (PUBLISHED_SHARPNESS, PUBLISHED_ACCURACY)
+            )
+            said.append(
+                f"published by Keskar et al. 2016 for their networks, small/large batch: φ at ε = 1e-3 {sharpness}; "
+                f"test accuracy in % {accuracy}; only the direction is compared"
+            )
+        return said
 
     def draw(self, figure: Figure, result: Result) -> None:
-        left, right = figure.subplots(1, 2)
+        parts = figure.subplot_mosaic([["ratios", "line", "small"], ["ratios", "line", "large"]])
         known = {judged.claim.name: judged for judged in result.claims}
-        ratios = [name for name in (*_MEASURES, "top-rescaled", "keskar-rescaled", "block-trace") if name in known]
+        ratios = (*_MEASURES, "top-rescaled", "keskar-rescaled", "block-trace")
+        left, right = parts["ratios"], parts["line"]
         left.axhline(0, color="0.5", linestyle=":", label="as sharp")
-        left.plot(range(len(ratios)), [known[n].claim.predicted.value for n in ratios], "_", ms=30, label="claimed")
-        points(left, range(len(ratios)), [known[name].measured for name in ratios], "measured", COLORS[1])
-        left.set_xticks(range(len(ratios)), [name.replace("-", "\n") for name in ratios])
+        beside(left, [known[name] for name in ratios], [name.replace("-", "\n") for name in ratios])
+        left.tick_params(axis="x", labelsize="small")
         left.set(ylabel="ln of a ratio", title="large over small batch; rescaled over as trained")
-        sizes = (("small", _SMALL), ("large", _SMALL if result.config.control else _LARGE))
+        sizes = (("small", _SMALL), ("large", _LARGE))
+        planes = {side: series(result.values, f"{side},run=0", "plane") for side, _ in sizes}
+        # Shades by ratio to the lowest loss, the same in both: the large batch's walls are beyond any linear scale.
+        levels = [math.log10(_TARGET) + step / 4 for step in range(9)]
         for (side, batch), color in zip(sizes, COLORS, strict=False):
             curves = [series(result.values, key, "curve") for key in result.values if key.startswith(f"{side},")]
             means = [statistics.fmean(each) for each in zip(*curves, strict=True)]
             right.plot(_PLACES, means, color=color, label=f"batch {batch}")
+            rows = [planes[side][at : at + len(_SIDE)] for at in range(0, len(planes[side]), len(_SIDE))]
+            heights = [[math.log10(max(loss, 1e-12)) for loss in row] for row in rows]
+            shades = parts[side].contourf(_SIDE, _SIDE, heights, levels, extend="both", cmap="cividis")
+            parts[side].set(title=f"batch {batch}, two directions", aspect="equal", ylabel="second direction")
+        parts["large"].set_xlabel("first direction [lengths of the filters]")
+        figure.colorbar(shades, ax=[parts["small"], parts["large"]], label="log10 of the training loss")
         right.set(
-            xlabel="step along a random direction [lengths of the filters]",
+            xlabel="step along a random direction\n[lengths of the filters]",
             ylabel="training loss, mean over runs",
             title="filter-normalised directions",
         )
         for axes in (left, right):
             axes.legend(fontsize="small")
+
+
+def _pair(small: float, large: float) -> str:
+    return f"{small:.4g}/{large:.4g}"
+
+
+def _trainings_needed(differences: Sequence[float]) -> list[str]:
+    """What would decide about the test errors."""
+    if len(differences) < 2:
+        return []
+    mean, sd = statistics.fmean(differences), statistics.stdev(differences)
+    if mean <= 0:
+        return [f"test errors differ by {mean:+.2g} on average, not in the claimed direction"]
+    runs = math.ceil((2.8 * sd / mean) ** 2)  # 1.96 + 0.84: 95 % intervals that exclude 0 four times in five
+    return [f"to tell test errors that differ by {mean:.2g}, with sd {sd:.2g}, takes about {max(3, runs)} trainings"]
 
 
 def _nothing(formula: str) -> Predicted:
@@ -239,7 +282,7 @@ def _until(model: nn.Module, x: Tensor, y: Tensor, batch: int, target: float, ge
 def _sharpness(
     model: nn.Module, here: Tensor, loss: Callable[[nn.Module], Tensor], generator: torch.Generator
 ) -> dict[str, JSON]:
-    """The three measures."""
+    """The measures."""
     parameters = [*model.parameters()]
     product = hessian_product(here, parameters)
     count = sum(parameter.numel() for parameter in parameters)
@@ -247,6 +290,7 @@ def _sharpness(
         "top": top_eigenvalue(product, _normal(count, generator).to(here), tolerance=0.01)[0],
         "trace": float(trace_samples(product, _signs(6, count, generator).to(here)).mean()),
         "keskar": keskar(model, loss),
+        "keskar-near": keskar(model, loss, epsilon=5e-4),
     }
 
 

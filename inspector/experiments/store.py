@@ -26,21 +26,27 @@ class Store:
         self.folder = folder
         self.writes = writes
 
-    def read(self, name: str) -> Any | None:
+    def read(self, name: str) -> dict[str, Any] | None:
         """The record, or None where there is none.
 
         Raises:
-            InspectionError: the file is there and is no JSON.
+            InspectionError: the file is there and is no JSON, or no object of it.
         """
-        path = self._path(name)
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(self._path(name).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise InspectionError(
-                f"{path} is no record of an experiment ({error}); remove it or give another --out"
-            ) from error
+            raise self.no_record(name, str(error)) from error
+        if not isinstance(found, dict):
+            raise self.no_record(name, f"it holds a {type(found).__name__}")
+        return found
+
+    def no_record(self, name: str, why: str) -> InspectionError:
+        """What to say of a file that something else has written or changed."""
+        return InspectionError(
+            f"{self._path(name)} is no record of an experiment ({why}); remove it or give another --out"
+        )
 
     def write(self, name: str, record: object) -> None:
         """Write a record once: one that is there already stays as it is."""

@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from inspector.errors import InspectionError
 from inspector.experiments.environment import seed_of, world_size
 from inspector.experiments.experiment import Experiment, series
-from inspector.experiments.figures import COLORS, points
+from inspector.experiments.figures import COLORS, beside
 from inspector.experiments.records import Cell, Claim, Measured, Predicted
 
 if TYPE_CHECKING:
@@ -135,15 +135,10 @@ class SyncBatchnorm(Experiment):
     def draw(self, figure: Figure, result: Result) -> None:
         left, right = figure.subplots(1, 2)
         known = {judged.claim.name: judged for judged in result.claims}
-        statistical = [name for name in ("variance", "plain", "ratio") if name in known]
-        at = range(len(statistical))
-        left.plot(
-            at, [known[name].claim.predicted.value for name in statistical], "_", markersize=40, label="predicted"
-        )
-        points(left, at, [known[name].measured for name in statistical], "measured", COLORS[1])
-        left.set_xticks(at, statistical)
-        left.set(title="what merging changes", ylabel="ratio; mean square [1]")
-        exact = [name for name in known if name not in statistical]
+        beside(left, [known[name] for name in _SHOWN], _SHOWN.values())
+        left.set_ylim(bottom=0)
+        left.set(title="what merging changes", ylabel="without unit")
+        exact = [name for name in known if name not in _SHOWN]
         found = [max(known[name].measured.value, 1e-18) for name in exact]  # type: ignore[union-attr]  # measured exactly
         right.bar(range(len(exact)), found, color=COLORS[0])
         right.axhline(_ROUNDING, color=COLORS[1], label="allowed for rounding")
@@ -151,6 +146,13 @@ class SyncBatchnorm(Experiment):
         right.set(yscale="log", ylabel="largest relative difference", title="as one process")
         for axes in (left, right):
             axes.legend(fontsize="small")
+
+
+#: What is measured with an interval, in a figure's words.
+_SHOWN = {
+    "variance": "variance of the mean,\nmerged over alone",
+    "plain": "mean square of outputs,\nalone less merged",
+}
 
 
 def _exact(value: float, formula: str) -> Predicted:

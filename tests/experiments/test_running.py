@@ -165,9 +165,43 @@ def test_a_folder_of_another_question_is_refused(toy: str, tmp_path: Path) -> No
     stored(tmp_path, "prediction.json").write_text(json.dumps(record))
     with pytest.raises(InspectionError, match=r"another environment \(torch '1\.0' there.*give another --out"):
         run(toy, out=tmp_path)
-    stored(tmp_path, "prediction.json").write_text("{")
-    with pytest.raises(InspectionError, match="is no record of an experiment"):
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("prediction.json", "{", "is no record of an experiment"),
+        ("prediction.json", "[]", "it holds a list"),
+        (f"cells/{KEYS[1]}.json", "3", "it holds a int"),
+        (f"cells/{KEYS[1]}.json", "\x00", "is no record of an experiment"),
+    ],
+)
+def test_a_spoiled_folder_is_said(toy: str, tmp_path: Path, file: str, content: str, said: str) -> None:
+    run(toy, out=tmp_path)
+    stored(tmp_path, file).write_text(content)
+    with pytest.raises(InspectionError, match=said):
         run(toy, out=tmp_path)
+
+
+@pytest.mark.parametrize("claims", [None, [3], [{"name": "mean"}]])
+def test_spoiled_claims_are_said(toy: str, tmp_path: Path, claims: object) -> None:
+    run(toy, out=tmp_path)
+    record = json.loads(stored(tmp_path, "prediction.json").read_text())
+    record["claims"] = claims
+    stored(tmp_path, "prediction.json").write_text(json.dumps(record))
+    with pytest.raises(InspectionError, match=r"prediction\.json is no record of an experiment"):
+        run(toy, out=tmp_path)
+
+
+def test_other_data_under_the_same_name_are_not_mixed(toy: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "a").write_text("1")
+    run(toy, out=tmp_path, data=data)
+    run(toy, out=tmp_path, data=data)
+    (data / "a").write_text("2")
+    with pytest.raises(InspectionError, match=r"another environment \(data '.{8}' there.*give another --out"):
+        run(toy, out=tmp_path, data=data)
 
 
 def test_a_folder_that_cannot_be_written(toy: str, tmp_path: Path) -> None:

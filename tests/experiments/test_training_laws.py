@@ -42,9 +42,9 @@ def test_adam_with_the_penalty_in_the_loss_ends_there_too() -> None:
 
 
 def test_decoupled_decay_is_geometric_and_adams_is_not() -> None:
-    left = [ridge.idle(torch.optim.AdamW, 1e-3, decay, "cpu") for decay in (0.1, 0.2)]
+    left = [ridge.idle(torch.optim.AdamW, 1e-3, decay, "cpu")[-1] for decay in (0.1, 0.2)]
     assert left == pytest.approx([(1 - 1e-3 * decay) ** ridge.STEPS for decay in (0.1, 0.2)], rel=1e-12)
-    ways = [1 - ridge.idle(torch.optim.Adam, 1e-3, decay, "cpu") for decay in (0.1, 0.2)]
+    ways = [1 - ridge.idle(torch.optim.Adam, 1e-3, decay, "cpu")[-1] for decay in (0.1, 0.2)]
     assert ways[0] == pytest.approx(ways[1], rel=1e-5)  # whatever the penalty
     assert 0.85 * ridge.STEPS < ways[0] / 1e-3 < ridge.STEPS
 
