@@ -35,6 +35,8 @@ Exit codes: 0 pass (or, without --strict, inconclusive), 1 fail, 2 the question 
 """
 #: What a shell gives for a command that Ctrl-C stopped.
 _INTERRUPTED = 130
+#: Of more classes than these the numbers are not listed.
+_LISTED = 20
 
 
 @click.command(help=_HELP)
@@ -189,5 +191,8 @@ def _data(data: str | None, export: str | None) -> str:
     if export is not None:
         return f"{export}: {write(export, data)} images; read them with --data {export}"
     x, y = images(data)
-    classes = ", ".join(f"{label}: {count}" for label, count in enumerate(y.bincount().tolist()))
-    return f"{len(x)} images of {x.shape[-2]} × {x.shape[-1]}, classes {classes}"
+    counts = y.bincount().tolist()
+    classes = "classes " + ", ".join(f"{label}: {count}" for label, count in enumerate(counts))
+    if len(counts) > _LISTED:
+        classes = f"{len(counts)} classes of {min(counts)} to {max(counts)} images"
+    return f"{len(x)} images of {x.shape[-2]} × {x.shape[-1]}, {classes}"

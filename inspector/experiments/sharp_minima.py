@@ -195,13 +195,15 @@ class SharpMinima(Experiment):
         return said
 
     def draw(self, figure: Figure, result: Result) -> None:
-        parts = figure.subplot_mosaic([["ratios", "line", "small"], ["ratios", "line", "large"]])
+        parts = figure.subplot_mosaic(
+            [["ratios", "line", "small"], ["ratios", "line", "large"]], width_ratios=[1.3, 1, 0.9]
+        )
         known = {judged.claim.name: judged for judged in result.claims}
         ratios = (*_MEASURES, "top-rescaled", "keskar-rescaled", "block-trace")
         left, right = parts["ratios"], parts["line"]
         left.axhline(0, color="0.5", linestyle=":", label="as sharp")
         beside(left, [known[name] for name in ratios], [name.replace("-", "\n") for name in ratios])
-        left.tick_params(axis="x", labelsize="small")
+        left.tick_params(axis="x", labelsize="x-small")
         left.set(ylabel="ln of a ratio", title="large over small batch; rescaled over as trained")
         sizes = (("small", _SMALL), ("large", _LARGE))
         planes = {side: series(result.values, f"{side},run=0", "plane") for side, _ in sizes}

@@ -36,6 +36,10 @@ class Store:
             found = json.loads(self._path(name).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
+        except NotADirectoryError:
+            raise InspectionError(
+                f"--out: a part of {self.folder} is a file; give a folder, or a name that is free"
+            ) from None
         except (OSError, ValueError) as error:
             raise self.no_record(name, str(error)) from error
         if not isinstance(found, dict):

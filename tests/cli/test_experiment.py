@@ -108,6 +108,12 @@ def test_data_is_described_and_exported(tmp_path: Path) -> None:
     assert ask("data", "--data", str(tmp_path / "new.npz")).stdout == told.stdout
 
 
+def test_of_many_classes_the_sizes_are_said(tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", images=np.zeros((45, 9, 9)), labels=[*range(30), *range(15)])
+    told = ask("data", "--data", str(tmp_path / "own.npz"))
+    assert told.stdout == "45 images of 28 × 28, 30 classes of 1 to 2 images\n"
+
+
 def test_strict_does_not_let_an_open_verdict_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toys.Toy, "gather", lambda *_: {})
     assert ask("toy").exit_code == 0

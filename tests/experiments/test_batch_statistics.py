@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from inspector.errors import InspectionError
+from inspector.experiments import run
 from inspector.experiments.batch_laws import (
     fresh_second_moment,
     kurtosis_of_normalised,
@@ -53,6 +57,12 @@ def test_the_running_variance_of_repeated_values() -> None:
     m = 4
     batches = torch.tensor([*itertools.product((-1.0, 1.0), repeat=2)], dtype=torch.float64).repeat_interleave(m, 1)
     assert math.isclose(running_var(2 * m, 2), batches.var(1).mean(), abs_tol=1e-12)
+
+
+def test_few_images_are_no_data_to_judge_by(tmp_path: Path) -> None:
+    np.savez(tmp_path / "few.npz", images=np.zeros((12, 28, 28), np.uint8), labels=np.arange(12) % 3)
+    with pytest.raises(InspectionError, match="has 12 images; 400 are needed"):
+        run("batch-statistics", quick=True, data=tmp_path / "few.npz")
 
 
 @pytest.mark.parametrize("b", [1, 2, 3])
