@@ -9,6 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from inspector.errors import InspectionError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -20,8 +22,19 @@ _SPREAD = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 
 def forward(convolution: Convolution, weight: Tensor, images: Tensor) -> Tensor:
-    """What the matrix does, on images: (batch, C, *size) -> (batch, C, *size)."""
-    return (spread if convolution.transposed else slide)(convolution, weight, images)
+    """What the matrix does, on images: (batch, C, *size) -> (batch, C, *size).
+
+    Raises:
+        InspectionError: PyTorch has no convolution of this dtype on this device.
+    """
+    try:
+        return (spread if convolution.transposed else slide)(convolution, weight, images)
+    except NotImplementedError as error:
+        way = "transposes no convolution" if convolution.transposed else "convolves nothing"
+        raise InspectionError(
+            f"PyTorch {way} of {weight.dtype} on {weight.device.type}; convert operator and input: "
+            "A.to(torch.float32), or torch.float64, which holds whole numbers up to 2⁵³"
+        ) from error
 
 
 def slide(convolution: Convolution, weight: Tensor, images: Tensor) -> Tensor:

@@ -299,7 +299,8 @@ def _wide(weight: Tensor) -> Tensor:
         raise InspectionError("a norm needs the weight's values, and it lies on the meta device")
     if not (weight.is_floating_point() or weight.is_complex()):
         raise InspectionError(f"a norm needs a floating-point or complex weight, got {weight.dtype}")
-    finite = weight.detach().isfinite()
+    wide = weight.detach().to(torch.complex128 if weight.is_complex() else torch.float64)
+    finite = wide.isfinite()
     if not finite.all():
         place = tuple((~finite).nonzero()[0].tolist())
         many = int((~finite).sum())
@@ -307,4 +308,4 @@ def _wide(weight: Tensor) -> Tensor:
             f"the weight has {many} value{'s' * (many > 1)} that {'are' if many > 1 else 'is'} not finite, the first "
             f"weight[{', '.join(map(str, place))}] = {weight[place].item()}: it has no norm"
         )
-    return weight.detach().to(torch.complex128 if weight.is_complex() else torch.float64)
+    return wide

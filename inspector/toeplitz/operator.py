@@ -123,6 +123,19 @@ class ConvOperator:
             raise ShapeError(f"weight: expected shape {list(self.weight.shape)}, got {list(weight.shape)}")
         return ConvOperator(weight, None, self.convolution)
 
+    def to(self, *arguments: Any, **named: Any) -> ConvOperator:
+        """The same convolution, its weight and bias in another dtype or on another device, as by `torch.Tensor.to`.
+
+        >>> conv_operator(torch.ones(1, 1, 3), input_size=5).to(torch.float64).dtype
+        torch.float64
+        """
+        bias = None if self.bias is None else self.bias.to(*arguments, **named)
+        return ConvOperator(self.weight.to(*arguments, **named), bias, self.convolution)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles leave a matrix that was built behind: it is large, and PyTorch copies no sparse one."""
+        return ConvOperator, (self.weight, self.bias, self.convolution)
+
     def __call__(self, images: Tensor) -> Tensor:
         r"""The convolution itself, bias included: (\*batch, C_in, \*size) -> (\*batch, C_out, \*out)."""
         check_like(images, self.weight, "A(images)")

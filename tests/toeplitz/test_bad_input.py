@@ -118,6 +118,18 @@ def test_images_that_do_not_fit() -> None:
         A(torch.ones(1, 2, 6, 5))
 
 
+def test_a_dtype_that_pytorch_does_not_convolve() -> None:
+    """What there is, as the rows of the matrix, is there still; the error names a way."""
+    A = conv_operator(torch.tensor([[[1, 2]]], dtype=torch.int32), 3)
+    assert A.T.to_dense().tolist() == [[1, 0], [2, 1], [0, 2]]
+    with pytest.raises(
+        InspectionError, match=r"transposes no convolution of torch.int32 on cpu; .* A\.to\(torch\.float32"
+    ):
+        A.T @ torch.ones(2, dtype=torch.int32)
+    with pytest.raises(InspectionError, match=r"convolves nothing of torch.float8_e5m2 on cpu"):
+        A.to(torch.float8_e5m2)(torch.ones(1, 3).to(torch.float8_e5m2))
+
+
 def test_a_layout_that_is_not_there() -> None:
     A = conv_operator(ONE, 5)
     for ask in (A.to_sparse, A.nbytes, A.to_scipy):

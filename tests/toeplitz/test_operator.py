@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -154,6 +157,27 @@ def test_the_matrix_follows_its_weight() -> None:
     assert A.T is A.T
     weight.data.mul_(2)
     assert torch.equal(A @ x, 2 * first)
+
+
+def test_copies_and_pickles_leave_the_built_matrix_behind() -> None:
+    A = conv_operator(torch.randn(2, 2, 3), 6, padding=1, padding_mode="circular", bias=torch.randn(2))
+    images, x = torch.randn(3, 2, 6), torch.randn(12)
+    expected = A(images), A @ x
+    size = len(pickle.dumps(A))
+    for again in (copy.copy(A), copy.deepcopy(A), pickle.loads(pickle.dumps(A))):
+        assert torch.equal(again(images), expected[0])
+        assert torch.equal(again @ x, expected[1])
+    A.T @ torch.randn(12)
+    assert len(pickle.dumps(A)) == size
+
+
+def test_to_another_dtype_keeps_the_bias() -> None:
+    A = conv_operator(torch.randn(2, 2, 3), 6, bias=torch.randn(2))
+    images = torch.randn(3, 2, 6)
+    wide = A.to(torch.float64)
+    assert wide.dtype == torch.float64
+    torch.testing.assert_close(wide(images.double()), F.conv1d(images.double(), A.weight.double(), A.bias.double()))
+    assert A.T.to(torch.float64).shape == A.shape[::-1]
 
 
 def test_transpose_twice() -> None:

@@ -161,6 +161,12 @@ def test_transposed_grouped_and_complex_convolutions_have_steps() -> None:
     assert "equal to F.conv1d" in printed
 
 
+def test_whole_numbers_have_steps() -> None:
+    found = steps(conv_operator(torch.tensor([[[1, -2]]]), 3), torch.tensor([3, 4, 5]))
+    assert found.output == (-5, -6)
+    assert found.agrees
+
+
 def test_an_input_of_another_size_is_refused() -> None:
     with pytest.raises(ShapeError, match=r"expected one input of shape \[1, 4, 4\], got \[5, 5\]"):
         steps(conv_operator(KERNEL[None, None], (4, 4)), torch.ones(5, 5))
