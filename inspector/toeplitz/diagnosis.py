@@ -27,6 +27,12 @@ _NUMBERS, _BATCH = 2**23, 2**22
 _GLANCE = 12
 #: Types in which a kernel may have summed without being asked, by their unit roundoff.
 _NARROW = ((torch.float32, 2.0**-24), (torch.float16, 2.0**-11), (torch.bfloat16, 2.0**-8))
+#: What no convolution does, by the check that tells it; the first one is the likeliest cause of the others.
+_NO_CONVOLUTION = {
+    "repeat": "not deterministic: two calls with the same input differ",
+    "batch": "a sample's result depends on the other samples of the batch",
+    "linearity": "not linear: the response to a sum is not the sum of the responses",
+}
 
 
 class Diagnosis:
@@ -40,6 +46,10 @@ class Diagnosis:
         # With a weight of its own no two taps are alike, and a fault shows that the user's weight may hide.
         drawn = torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5
         sign = torch.where(torch.rand(shape, generator=generator) < 0.5, -1.0, 1.0)
+        if operator.dtype.is_complex:
+            sign = sign * torch.polar(
+                torch.ones_like(drawn), 3 * torch.rand(shape, generator=generator, dtype=torch.float64)
+            )
         own = (drawn * sign).to(operator.dtype).to(operator.device)
         self.weight = own if question.takes_weight else operator.weight
         self.sources, self.channels = _sources(operator.columns.shape, prod(operator.rows.shape))
@@ -53,14 +63,17 @@ class Diagnosis:
 
     def faults(self, x: Tensor, got: Tensor, failed: tuple[str, ...]) -> tuple[Fault, ...]:
         """Names for what the checks found."""
+        if (lost := _not_finite(got, self.question.exact(x))) is not None:
+            return (lost,)
         found = [fault for fault in (self._of_bias(), self._of_response()) if fault]
         if not found and (narrow := self._of_sums(x, got)):
             found = [narrow]
-        if not found or found[-1].kind == "unknown":
-            if "batch" in failed:
-                found = [Fault("unknown", "a sample's result depends on the other samples of the batch")]
-            elif "linearity" in failed:
-                found = [Fault("unknown", "not linear: the response to a sum is not the sum of the responses")]
+        # Of complex numbers no real impulse tells a conjugated result from conjugated taps.
+        named = found and found[-1].kind != "unknown" and not self.question.operator.dtype.is_complex
+        for check, said in _NO_CONVOLUTION.items():
+            if check in failed and (not named or check == "repeat"):
+                found = [Fault("unknown", said)]
+                break
         if not found and "own adjoint" in failed:
             found.append(Fault("adjoint", "the forward is right, its backward in x is not its adjoint"))
         if "dtype" in failed:
@@ -74,7 +87,7 @@ class Diagnosis:
         if len(shape) == len(operator.rows.shape) + 1 and shape[1] == operator.rows.channels:
             images = self._images(self.sources[:64])
             found = wide(self._answers(images))
-            for variant in variants(operator.convolution, wide(self.weight)):
+            for variant in variants(operator.convolution, wide(self.weight), size=shape[2:]):
                 other = resized(variant, shape[2:])
                 if other is None:
                     continue
@@ -146,7 +159,7 @@ class Diagnosis:
         spread = (found - found.flatten(1)[:, :1].view(-1, *[1] * (found.dim() - 1))).abs()
         if bool((spread > allowed).any()):
             return Fault("bias", "kernel(0) is not the same at every position")
-        channel = int(((found - wanted).abs() > allowed).flatten(1).any(1).nonzero()[0])
+        channel = int((~((found - wanted).abs() <= allowed)).flatten(1).any(1).nonzero()[0])
         got, asked = (tensor[channel].flatten()[0].item() for tensor in (found, wanted))
         return Fault("bias", f"output channel {channel} gets {got:.6g}, where {asked:.6g} is asked for")
 
@@ -157,8 +170,10 @@ class Diagnosis:
         for variant in variants(convolution, wide(self.weight)):
             if self._is(variant, found):
                 return variant.fault
-        return self._of_channels(found) or located(
-            found, self._wanted, self._wrong, self._owners(), self.sources, tuple(self.weight.shape[2:])
+        return (
+            self._of_scale(found)
+            or self._of_channels(found)
+            or located(found, self._wanted, self._wrong, self._owners(), self.sources, tuple(self.weight.shape[2:]))
         )
 
     def _is(self, variant: Variant, found: Tensor) -> bool:
@@ -168,6 +183,16 @@ class Diagnosis:
         if not _same(found[some], respond(variant.convolution, variant.weight, images), self._near):
             return False
         return _same(found, self._respond(variant.convolution, variant.weight), self._near)
+
+    def _of_scale(self, found: Tensor) -> Fault | None:
+        """One factor that explains everything."""
+        largest = int(self._wanted.abs().argmax())
+        factor = (found.flatten()[largest] / self._wanted.flatten()[largest]).item()
+        if not factor or not _same(found, factor * self._wanted, self._near * max(1.0, abs(factor))):
+            return None
+        return Fault(
+            "tap", "the sign is turned" if factor == -1 else f"every tap is {factor:.6g} times what it should be"
+        )
 
     def _of_channels(self, found: Tensor) -> Fault | None:
         """Channels that stand in each other's places."""
@@ -182,10 +207,13 @@ class Diagnosis:
             moved = next(number for number, other in enumerate(order) if number != other)
             size = len(order) // operator.groups
             blocks = operator.groups > 1 and all(a // size != b // size for a, b in enumerate(order) if a != b)
-            if blocks:
+            said = f"{word} channel {moved} stands where {word} channel {order[moved]} belongs"
+            if not blocks:
+                return Fault("channel", said)
+            whole = all(order[at] // size == order[at - at % size] // size for at in range(len(order)))
+            if whole:
                 said = f"group {moved // size}'s {word}s stand where group {order[moved] // size}'s belong"
-                return Fault("group", f"groups are exchanged: {said}")
-            return Fault("channel", f"{word} channel {moved} stands where {word} channel {order[moved]} belongs")
+            return Fault("group", f"{'groups are exchanged' if whole else 'channels are in the wrong group'}: {said}")
         return None
 
     def _owners(self) -> Tensor:
@@ -215,14 +243,14 @@ class Diagnosis:
 
     def _of_sums(self, x: Tensor, got: Tensor) -> Fault | None:
         """Sums in a narrower type: every tap is right, and the results differ by no more than that type explains."""
-        question = self.question
-        if self._wrong.any() and self._rounded() is None:
+        question, exact = self.question, self.question.exact(x)
+        rounded = self._rounded() if self._wrong.any() else None
+        if self._wrong.any() and rounded is None:
             return None
-        exact = question.exact(x)
         missed = (wide(got) - exact).abs()
         if bool((missed <= question.tolerance(x)).all()):
             return None
-        for dtype, unit in _NARROW:
+        for dtype, unit in _NARROW if rounded is None else (rounded,):
             if torch.finfo(question.accumulate).eps >= 2 * unit:
                 continue
             allowed = allowed_error(question.operator, wide(x), dtype, 2 * question.terms + 1, question.shift)
@@ -233,13 +261,24 @@ class Diagnosis:
     def _narrow(self, dtype: torch.dtype, got: Tensor) -> str:
         """Which type the results betray: those that round to it without change are its own numbers."""
         for own in (torch.bfloat16, torch.float16, torch.float32):
-            if torch.finfo(own).eps > torch.finfo(self.question.operator.dtype).eps and torch.equal(
-                got.to(own).to(got.dtype), got
+            parts = torch.view_as_real(got) if got.is_complex() else got
+            if torch.finfo(own).eps > torch.finfo(parts.dtype).eps and torch.equal(
+                parts.to(own).to(parts.dtype), parts
             ):
                 word, asked = (str(each).removeprefix("torch.") for each in (own, self.question.accumulate))
                 return f"results are numbers of {word}: accumulation in {word}, where {asked} is asked for"
         word = "TF32 or float16" if dtype is torch.float16 else str(dtype).removeprefix("torch.")
         return f"the inputs of the products are rounded to {word}, the sums are not"
+
+
+def _not_finite(got: Tensor, exact: Tensor) -> Fault | None:
+    """Where nothing is written, memory holds what it will."""
+    lost = ~got.isfinite() & exact.isfinite()
+    if not lost.any():
+        return None
+    place = tuple(lost.nonzero()[0].tolist())
+    said = f"{int(lost.sum())} of {lost.numel()} results are not finite, {got[place].item()} at output {place[1:]}"
+    return Fault("unknown", f"{said}; where no thread writes, memory holds anything")
 
 
 def _same(found: Tensor, wanted: Tensor, near: float) -> bool:

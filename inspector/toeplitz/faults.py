@@ -96,8 +96,10 @@ def _slice(index: list[int]) -> slice | None:
     return None
 
 
-def variants(convolution: Convolution, weight: Tensor) -> Iterator[Variant]:
-    """Every usual mistake about this convolution, the likely ones first."""
+def variants(convolution: Convolution, weight: Tensor, size: tuple[int, ...] = ()) -> Iterator[Variant]:
+    """Every usual mistake about this convolution, the likely ones first; ``size``: of the outputs, if that is wrong."""
+    if size and convolution.transposed:
+        yield _output_padding(convolution, weight, size)
     yield from _taps(convolution, weight)
     yield from _along_axes(convolution, weight)
     if convolution.groups > 1:
@@ -114,10 +116,19 @@ def _taps(convolution: Convolution, weight: Tensor) -> Iterator[Variant]:
             whole = ": a true convolution, where a cross-correlation is asked for" if len(chosen) == len(long) else ""
             fault = Fault("tap", f"the taps are flipped along {along}{whole}")
             yield Variant(fault, convolution, weight.flip([number + 2 for number in chosen]))
+    if weight.is_complex():
+        yield Variant(Fault("tap", "the taps are conjugated"), convolution, weight.conj())
     for first, second in combinations(long, 2):
         if convolution.axes[first].kernel == convolution.axes[second].kernel:
             fault = Fault("tap", f"the taps' axes {names[first]} and {names[second]} are exchanged")
             yield Variant(fault, convolution, weight.transpose(first + 2, second + 2))
+
+
+_ARGUMENTS: dict[Kind, tuple[str, ...]] = {
+    "stride": ("stride",),
+    "padding": ("before", "after"),
+    "dilation": ("dilation",),
+}
 
 
 def _along_axes(convolution: Convolution, weight: Tensor) -> Iterator[Variant]:
@@ -129,6 +140,15 @@ def _along_axes(convolution: Convolution, weight: Tensor) -> Iterator[Variant]:
             axes = tuple(change(axis) if number in chosen else axis for number, axis in enumerate(convolution.axes))
             if axes != convolution.axes:
                 yield Variant(fault, replace(convolution, axes=axes), weight)
+    for first, second in combinations(everything, 2):
+        for kind, arguments in _ARGUMENTS.items():
+            exchanged = list(convolution.axes)
+            for one, other in ((first, second), (second, first)):
+                values = {name: getattr(convolution.axes[other], name) for name in arguments}
+                exchanged[one] = replace(exchanged[one], **values)
+            if tuple(exchanged) != convolution.axes:
+                fault = Fault(kind, f"the {kind} of {names[first]} and that of {names[second]} are exchanged")
+                yield Variant(fault, replace(convolution, axes=tuple(exchanged)), weight)
 
 
 def _changes(axes: list[Axis], along: str) -> Iterator[tuple[Fault, _Change]]:
@@ -188,6 +208,22 @@ class _Change:
         )
 
 
+def _least(axis: Axis) -> int:
+    """Outputs of a transposed convolution along one axis, without output_padding."""
+    return geometry.transposed_output_size(  # type: ignore[no-any-return]
+        axis.outputs, axis.kernel, axis.stride, axis.before + axis.after, 0, axis.dilation
+    )
+
+
+def _output_padding(convolution: Convolution, weight: Tensor, size: tuple[int, ...]) -> Variant:
+    got, asked = (
+        tuple(length - _least(axis) for length, axis in zip(lengths, convolution.axes, strict=True))
+        for lengths in (size, convolution.image.size)
+    )
+    fault = Fault("padding", f"the output_padding is {got}, where {asked} is asked for")
+    return Variant(fault, convolution, weight)
+
+
 def _groups(convolution: Convolution, weight: Tensor) -> Iterator[Variant]:
     G = convolution.groups
     grouped = weight.unflatten(0, (G, -1))
@@ -219,12 +255,13 @@ def _channels(convolution: Convolution, weight: Tensor) -> Iterator[Variant]:
 def resized(variant: Variant, size: tuple[int, ...]) -> Variant | None:
     """The variant as it is where its own arguments decide how much comes out, if that is ``size``; else None."""
     axes = []
-    for axis in variant.convolution.axes:
-        padding = axis.before + axis.after
+    for axis, wanted in zip(variant.convolution.axes, size, strict=True):
         if variant.convolution.transposed:
-            length = geometry.transposed_output_size(axis.outputs, axis.kernel, axis.stride, padding, 0, axis.dilation)
+            extra = range(max(axis.stride, axis.dilation))  # any output_padding
+            length = next((n for n in (_least(axis) + more for more in extra) if n == wanted), 0)
             axes.append(replace(axis, size=max(1, length)))
         else:
+            padding = axis.before + axis.after
             length = geometry.output_size(axis.size, axis.kernel, axis.stride, padding, axis.dilation)
             axes.append(replace(axis, outputs=max(1, length)))
     found = tuple(axis.size if variant.convolution.transposed else axis.outputs for axis in axes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import combinations
 
 import torch
@@ -70,14 +69,23 @@ def _some(word: str, numbers: set[int], total: int) -> str:
 
 
 def _border(wrong: Tensor) -> str | None:
-    """The fewest edges that hold every wrong output: ``H = 0``, ``W = 7``; None where they lie elsewhere too."""
+    """The fewest strips along edges, and of these the thinnest, that hold every wrong output: ``H = 0``, ``W ≥ 6``.
+
+    None where wrong ones lie elsewhere too.
+    """
     size = wrong.shape[2:]
     places = wrong.any(0).any(0).nonzero()
-    edges = [(axis, edge) for axis, length in enumerate(size) if length > 2 for edge in (0, length - 1)]
-    if len(places) == math.prod(size):
-        return None
-    for count in range(1, len(edges) + 1):
-        for chosen in combinations(edges, count):
-            if all(any(place[axis] == edge for axis, edge in chosen) for place in places.tolist()):
-                return ", ".join(f"{AXES[len(size)][axis]} = {edge}" for axis, edge in chosen)
+    names = AXES[len(size)]
+    for depth in range(1, max(size, default=1) // 3 + 1):
+        strips = []
+        for axis, length in enumerate(size):
+            if length > 2 * depth:
+                low, high = (f"{names[axis]} = {edge}" for edge in (0, length - 1))
+                if depth > 1:
+                    low, high = f"{names[axis]} < {depth}", f"{names[axis]} ≥ {length - depth}"
+                strips += [(places[:, axis] < depth, low), (places[:, axis] >= length - depth, high)]
+        for count in range(1, len(strips) + 1):
+            for chosen in combinations(strips, count):
+                if bool(torch.stack([inside for inside, _ in chosen]).any(0).all()):
+                    return ", ".join(name for _, name in chosen)
     return None

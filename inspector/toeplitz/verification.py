@@ -28,7 +28,8 @@ class KernelCheck:
     """One property of the kernel.
 
     Attributes:
-        name: ``shape``, ``dtype``, ``equality``, ``bias``, ``linearity``, ``batch``, ``adjoint``, ``impulse response``.
+        name: ``shape``, ``dtype``, ``equality``, ``repeat``, ``bias``, ``linearity``, ``batch``, ``adjoint``,
+            ``own adjoint``, ``impulse response``.
         ok: within the tolerance.
         said: the figures behind it.
     """
@@ -208,7 +209,7 @@ class _Verification:
             check = KernelCheck("shape", False, f"returns {list(got.shape)}, expected {list(wanted)}")
             return ConvVerification((check,), Diagnosis(question).of_shape(tuple(got.shape)), conditions)
         checks = [KernelCheck("shape", True, f"{list(wanted)}"), self._dtype(got), self._equality(got)]
-        checks += [self._bias(), self._linearity(got), self._batch(got), self._adjoint(got)]
+        checks += [self._repeat(got), self._bias(), self._linearity(got), self._batch(got), self._adjoint(got)]
         if (own := self._own_adjoint()) is not None:
             checks.append(own)
         diagnosis = Diagnosis(question)
@@ -229,21 +230,30 @@ class _Verification:
     def _equality(self, got: Tensor) -> KernelCheck:
         return _compared("equality", got, self.question.exact(self.x), self.question.tolerance(self.x))
 
+    def _repeat(self, got: Tensor) -> KernelCheck:
+        """The same input again; a sum in another order may round otherwise."""
+        again, allowed = self.question.call(self.x), 2 * self.question.tolerance(self.x)
+        return _compared("repeat", again, wide(got), allowed, "the same input again")
+
     def _bias(self) -> KernelCheck:
         nothing = torch.zeros_like(self.x)
         exact, allowed = self.question.exact(nothing), self.question.tolerance(nothing)
         return _compared("bias", self.question.call(nothing), exact, allowed, "kernel(0)")
 
     def _linearity(self, got: Tensor) -> KernelCheck:
-        """f(2x − z) − f(0) = 2·(f(x) − f(0)) − (f(z) − f(0)): doubling is exact, the rest rounds as often as it is."""
+        """f(2x − z) − f(0) = 2·(f(x) − f(0)) − (f(z) − f(0)): doubling is exact, the rest rounds as often as it is.
+
+        Complex numbers are turned too, by 2i: what is linear over the reals alone is no convolution of theirs.
+        """
         question, z = self.question, self.other
-        mixed = 2 * self.x - z
+        double = 2j if self.x.is_complex() else 2
+        mixed = double * self.x - z
         zero = question.call(torch.zeros_like(self.x))
         left = wide(question.call(mixed)) - wide(zero)
-        right = 2 * (wide(got) - wide(zero)) - (wide(question.call(z)) - wide(zero))
+        right = double * (wide(got) - wide(zero)) - (wide(question.call(z)) - wide(zero))
         # 2x − z is rounded to the dtype itself: what that changes goes through the exact matrix
-        lost = question.exact(mixed) - 2 * question.exact(self.x) + question.exact(z)
         shift = question.exact(torch.zeros_like(self.x))
+        lost = question.exact(mixed) - shift - double * (question.exact(self.x) - shift) + question.exact(z) - shift
         allowed = question.tolerance(mixed) + 2 * question.tolerance(self.x) + question.tolerance(z)
         allowed = allowed + 4 * question.tolerance(torch.zeros_like(self.x))
         return _compared("linearity", left, right + lost, allowed + shift.abs() * 2.0**-50, "f(2x − z)")

@@ -21,6 +21,8 @@ GENERATOR = torch.Generator().manual_seed(0)
 WEIGHT = torch.randn(4, 3, 3, 3, generator=GENERATOR)
 GROUPED = torch.randn(4, 2, 3, 3, generator=GENERATOR)
 BIAS = torch.randn(4, generator=GENERATOR)
+COMPLEX = torch.complex(WEIGHT, WEIGHT.flip(0))
+LONG = torch.randn(4, 3, 1, 5, generator=GENERATOR)
 SIZE = (9, 8)
 
 
@@ -46,6 +48,28 @@ def last_column_lost(x: Tensor, weight: Tensor) -> Tensor:
 
 def one_channel_scaled(x: Tensor, weight: Tensor) -> Tensor:
     return F.conv2d(x, weight) * torch.tensor([1.0, 1.0, 1.5, 1.0])[:, None, None]
+
+
+def never_written(x: Tensor, weight: Tensor) -> Tensor:
+    y = F.conv2d(x, weight)
+    y[..., -1] = torch.nan
+    return y
+
+
+def edge_repeated(x: Tensor, weight: Tensor) -> Tensor:
+    """What NumPy calls symmetric, where reflect leaves the edge itself out."""
+    return F.conv2d(torch.cat([x[..., :2].flip(-1), x, x[..., -2:].flip(-1)], -1), weight)
+
+
+class Racing:
+    """Each call gives something else."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, x: Tensor, weight: Tensor) -> Tensor:
+        self.calls += 1
+        return F.conv2d(x, weight) * (1 + 0.01 * (self.calls % 3))
 
 
 Kernel = Callable[..., Tensor]
@@ -168,6 +192,54 @@ PLANTED: dict[str, tuple[Kernel, Tensor, dict[str, Any], str, str]] = {
         "float32",
     ),
     "not linear": (lambda x, w: F.conv2d(x, w).relu(), WEIGHT, {}, "unknown", "not linear"),
+    "results conjugated": (lambda x, w: F.conv2d(x, w).conj(), COMPLEX, {}, "unknown", "not linear"),
+    "taps conjugated": (lambda x, w: F.conv2d(x, w.conj()), COMPLEX, {}, "tap", "conjugated"),
+    "sign": (lambda x, w: -F.conv2d(x, w), WEIGHT, {}, "tap", "sign is turned"),
+    "averaged": (lambda x, w: F.conv2d(x, w) / 9, WEIGHT, {}, "tap", "every tap is 0.111111 times"),
+    "never written": (
+        never_written,
+        WEIGHT,
+        {},
+        "unknown",
+        "56 of 336 results are not finite, nan at output (0, 0, 5)",
+    ),
+    "racing": (Racing(), WEIGHT, {}, "unknown", "not deterministic"),
+    "deep border": (edge_repeated, LONG, {"padding": (0, 2), "padding_mode": "reflect"}, "border", "(W < 2, W ≥ 6)"),
+    "exchanged strides": (
+        lambda x, w: F.conv2d(x, w, stride=(1, 2)),
+        WEIGHT,
+        {"stride": (2, 1)},
+        "stride",
+        "of H and that of W are exchanged",
+    ),
+    "exchanged padding": (
+        lambda x, w: F.conv2d(x, w, padding=(0, 1)),
+        WEIGHT,
+        {"padding": (1, 0)},
+        "padding",
+        "of H and that of W are exchanged",
+    ),
+    "output_padding forgotten": (
+        lambda x, w: F.conv_transpose2d(x, w, None, 2, 1),
+        WEIGHT,
+        {"stride": 2, "padding": 1, "transposed": True, "output_padding": (1, 0)},
+        "padding",
+        "output_padding is (0, 0), where (1, 0)",
+    ),
+    "weights of eight bits": (
+        lambda x, w: F.conv2d(x, w.bfloat16().float()),
+        WEIGHT,
+        {},
+        "precision",
+        "rounded to bfloat16",
+    ),
+    "interleaved groups": (
+        lambda x, w: F.conv2d(x.unflatten(1, (2, 2)).transpose(1, 2).flatten(1, 2), w, groups=2),
+        GROUPED,
+        {"groups": 2},
+        "group",
+        "in the wrong group: input channel 1 stands where input channel 2",
+    ),
     "samples mixed": (lambda x, w: F.conv2d(x[:1].expand_as(x), w), WEIGHT, {}, "unknown", "other samples"),
 }
 
