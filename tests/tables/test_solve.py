@@ -320,3 +320,29 @@ def test_a_far_fetched_total_takes_bounded_work() -> None:
 
 def test_package_attribute() -> None:
     assert inspector.tables.solve is solve
+
+
+def test_a_table_full_of_contradictions_is_not_followed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 000 different rows, every count impossible (C_out divides all counts): twenty of them are enough."""
+    asked: set[str] = set()
+
+    def noted(problem: Problem, *, strict: bool) -> Solutions:
+        asked.add(problem.row.name)
+        return once(problem, strict=strict)
+
+    once = kinds._solved
+    monkeypatch.setattr(kinds, "_solved", noted)
+    monkeypatch.setattr(kinds, "_ANSWERED", {})
+    table = rows(*(("conv", (8 + n % 50, 16 + n % 7, 16), (8 + n % 50) * 900 + 1) for n in range(1000)))
+    with pytest.raises(Contradiction, match="and 15 or more further rows without a solution") as caught:
+        solve(table, (8, 16, 16))
+    assert [conflict.row.name for conflict in caught.value.conflicts] == [f"conv-{n}" for n in range(1, 21)]
+    assert asked <= {f"conv-{n}" for n in range(1, 21)}
+
+
+def test_counts_are_kept_without_trying_every_window() -> None:
+    """What ``with_params`` keeps is what filtering all solutions by their count keeps."""
+    (row,) = solve(rows(("conv", (4, 5, 6), None)), (2, 6, 6), bounds=Bounds(kernel=4, stride=2, wide=True)).rows
+    for wanted in ({4 * 2 * 4 + 4}, {4 * 2 * 6, 4 * 9 + 4}, {5}, set(row.solutions.values)):
+        kept = [choice for choice in row.solutions.with_params(wanted)]
+        assert kept == [choice for choice in row.solutions if choice.params in wanted]

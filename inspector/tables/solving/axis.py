@@ -5,7 +5,6 @@ pair.
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import product
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from inspector import geometry
@@ -54,7 +53,7 @@ class Axis:
             self.by_kernel[option.kernel] = (*self.by_kernel.get(option.kernel, ()), option)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def axis(mode: Mode, size: int, output: int, wanted: Wanted, bounds: Bounds, *, ceil_mode: bool, plain: bool) -> Axis:
     """The options that map ``size`` to ``output``; with ``plain`` those of dilation 1 alone, unless it is asked for.
 
@@ -86,9 +85,14 @@ def _windows(
         yield Option(cost(kernel, stride, padding, dilation), kernel, stride, padding, dilation, 0)
     if wanted.stride is None and dilation == 1:  # patches and pools: stride = kernel beyond the bound
         largest = max(bounds.kernel, wanted.kernel or 0)
-        for kernel, padding in product(range(bounds.stride + 1, largest + 1), paddings):
-            if (kernel, kernel, padding) in geometry.kernels(size, output, (kernel,), (padding,), ceil_mode=ceil_mode):
-                yield Option(cost(kernel, kernel, padding, 1), kernel, kernel, padding, 1, 0)
+        for padding in paddings:
+            padded = size + 2 * padding  # ⌊padded/K⌋ = output, one more or less with ceil_mode
+            least, most = padded // (output + 1), padded // max(output - 1, 1) + 1
+            for kernel in range(max(bounds.stride + 1, least), min(largest, most) + 1):
+                if (kernel, kernel, padding) in geometry.kernels(
+                    size, output, (kernel,), (padding,), ceil_mode=ceil_mode
+                ):
+                    yield Option(cost(kernel, kernel, padding, 1), kernel, kernel, padding, 1, 0)
 
 
 def _transposed(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from inspector.tables.records import PrintedRow, Sizes
     from inspector.tables.solving.bounds import Asked
 
+#: Rows without a solution, after which the rest of a table is not followed.
+MOST_CONFLICTS: Final = 20
 _LISTED: Final = 5
 
 
@@ -102,5 +104,6 @@ def contradiction(conflicts: Sequence[Conflict], changes: Sequence[Change]) -> C
         lines.append("  no change of a single number near it would solve it")
     lines += [str(conflict) for conflict in conflicts[1:_LISTED]]
     if len(conflicts) > _LISTED:
-        lines.append(f"and {len(conflicts) - _LISTED} more rows without a solution")
+        more = f"{len(conflicts) - _LISTED}{' or more' if len(conflicts) >= MOST_CONFLICTS else ''}"
+        lines.append(f"and {more} further rows without a solution")
     return Contradiction("\n".join(lines), conflicts, changes)

@@ -75,22 +75,22 @@ class Family:
         if not self.axes:
             return {self.constant: Ways(1, self.cost)}
         found: dict[int, Ways] = {}
-        for taps, ways in products_of(self.axes).items():
-            if self.products is None or taps in self.products:
-                params = self.per_tap * taps + self.constant
-                _add(found, params, Ways(ways.ways, ways.cost + self.cost))
+        every = products_of(self.axes)
+        for taps in every if self.products is None else self.products:
+            params = self.per_tap * taps + self.constant
+            _add(found, params, Ways(every[taps].ways, every[taps].cost + self.cost))
         return found
 
     def with_params(self, wanted: Collection[int]) -> Family | None:
         """The part whose parameters are among ``wanted``; None where there is none."""
-        if not self.axes:
+        if not self.axes or not self.per_tap:
             return self if self.constant in wanted else None
-        taps = products_of(self.axes)
-        kept = {tap for tap in taps if self.products is None or tap in self.products}
-        met = frozenset(tap for tap in kept if self.per_tap * tap + self.constant in wanted)
+        taps = products_of(self.axes).keys() if self.products is None else self.products
+        asked = (divmod(value - self.constant, self.per_tap) for value in wanted)
+        met = frozenset(tap for tap, rest in asked if not rest and tap in taps)
         if not met:
             return None
-        return self if len(met) == len(kept) else replace(self, products=met)
+        return self if len(met) == len(taps) else replace(self, products=met)
 
     def ranked(self) -> Iterator[Choice]:
         """Every solution once, the best first."""
@@ -155,7 +155,7 @@ def equal_windows(axes: tuple[Axis, ...]) -> Iterator[tuple[Option, ...]]:
             yield (option, *(other[option[1:]] for other in others))
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def products_of(axes: tuple[Axis, ...]) -> dict[int, Ways]:
     """Product of the kernels → how many windows have it, and the cost of the best."""
     found: dict[int, Ways] = {1: Ways(1, 0)}
@@ -239,8 +239,6 @@ class Solutions:
 
     def with_params(self, wanted: Collection[int]) -> Solutions:
         """Those whose parameters are among ``wanted``."""
-        if all(value in wanted for value in self.values):
-            return self
         return Solutions(kept for family in self.families if (kept := family.with_params(wanted)) is not None)
 
     def count_with(self, name: str, value: object) -> int:

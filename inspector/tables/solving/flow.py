@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from inspector.errors import InspectionError
 from inspector.tables.solving.bounds import Asked, asked_of
-from inspector.tables.solving.contradiction import Conflict
+from inspector.tables.solving.contradiction import MOST_CONFLICTS, Conflict
 from inspector.tables.solving.families import Family, Solutions
 from inspector.tables.solving.hidden import Run, paths
 from inspector.tables.solving.kinds import CONVOLUTIONS, KEEPING, WINDOWS, solutions
@@ -67,9 +67,13 @@ class Flow:
         self._asked = [self._asked_of(step.row) for step in steps]
 
     def run(self, *, all_rows: bool = True) -> None:
-        """Solve every row; rows without a solution become ``conflicts``, and without ``all_rows`` the first ends it."""
+        """Solve every row; rows without a solution become ``conflicts``, and without ``all_rows`` the first ends it.
+
+        Of rows without a solution the first 20 are enough: what a table is that has more, no single number decides.
+        """
+        most = MOST_CONFLICTS if all_rows else 1
         for number, step in enumerate(self._steps):
-            if self.conflicts and not all_rows:
+            if len(self.conflicts) >= most:
                 return
             if step.row.kind == "container":
                 self._merge(step.row, step.row.output_shape)

@@ -109,9 +109,13 @@ def _solved(problem: Problem, *, strict: bool) -> Solutions:
     first: Unsolvable | None = None
     for tier in tiers:
         try:
-            found = _in_tier(replace(problem, tier=tier))
+            found = Solutions(SOLVERS.get(problem.row.kind, as_printed)(replace(problem, tier=tier)))
         except Unsolvable as error:
             first = first or error
+            continue
+        every, found = found, _printed_alone(problem, found)
+        if not found.families:
+            first = first or Unsolvable(_counts(problem, every), "no solution has that count")
             continue
         if min(ways.cost for ways in found.values.values()) < ranking.UNEQUAL:
             return found
@@ -135,14 +139,17 @@ def tiers_of(problem: Problem) -> tuple[Tier, ...]:
     return TIERS[1:] if counted else TIERS
 
 
-def _in_tier(problem: Problem) -> Solutions:
-    found = Solutions(SOLVERS.get(problem.row.kind, as_printed)(problem))
-    if problem.row.kind not in SOLVERS:
+def _printed_alone(problem: Problem, found: Solutions) -> Solutions:
+    """Those of the solutions whose count is the printed one, exact or as rounded; all where none is printed."""
+    row = problem.row
+    about = row.stated.get("params_about")
+    if row.kind not in SOLVERS:
         return found
-    met = {value for value in found.values if fits_print(problem.row, problem.input, value)}
-    if not met:
-        raise Unsolvable(_counts(problem, found), "no solution has that count")
-    return found.with_params(met)
+    if isinstance(about, tuple):
+        return found.with_params({value for value in found.values if about_right(value, *about)})
+    if row.params is None:
+        return found
+    return found.with_params({row.params - moving_statistics(row, problem.input[0] if problem.input else 0)})
 
 
 def moving_statistics(row: PrintedRow, channels: int) -> int:
@@ -158,16 +165,6 @@ def about_right(params: int, least: int, most: int) -> bool:
     """
     binary = most - least <= 1000 and least * 1024 <= params * 1000 <= most * 1024
     return binary or least <= params <= most
-
-
-def fits_print(row: PrintedRow, size: tuple[int, ...], params: int) -> bool:
-    """Whether the printed count, exact or rounded, is this one."""
-    about = row.stated.get("params_about")
-    if isinstance(about, tuple) and len(about) == 2:
-        return about_right(params, about[0], about[1])
-    if row.params is None:
-        return True
-    return row.params == params + moving_statistics(row, size[0] if size else 0)
 
 
 def _counts(problem: Problem, found: Solutions) -> str:
