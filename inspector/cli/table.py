@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ _BATCH = 2
 @click.option("--stride", metavar="S", help="Stride of every convolution that prints none.")
 @click.option("--padding", metavar="P", help="Padding of every convolution that prints none: a number, same or valid.")
 @click.option("--dilation", metavar="D", help="Dilation of every convolution that prints none.")
-@click.option("--groups", type=int, help="Groups of every convolution that prints none.")
+@click.option("--groups", type=click.IntRange(min=1), metavar="G", help="Groups of every convolution that prints none.")
 @click.option("--bias/--no-bias", default=None, help="Bias of every convolution and linear layer that prints none.")
 @click.option(
     "--row",
@@ -42,7 +43,7 @@ _BATCH = 2
     metavar="NAME:K=V;...",
     help="For one row, class or kind: max_pool:stride=2;padding=0.",
 )
-@click.option("--param-total", type=int, help="Parameters of the whole, where known.")
+@click.option("--param-total", type=click.IntRange(min=0), metavar="N", help="Parameters of the whole, where known.")
 @click.option("--bounds", metavar="K=V,...", help="Search further: kernel=31,stride=8,padding=15,dilation=4.")
 @click.option("--wide", is_flag=True, help="Search dilation, groups, ceil_mode and bias for every row.")
 @click.option(
@@ -78,10 +79,9 @@ def table(file: str, **options: Any) -> None:
     from inspector.tables import Contradiction, read
 
     form = _form(options)
+    _asked_together(options, form)
     found = read(_text(file), column=options["column"])
     if options["against"]:
-        if form is not None:
-            raise InspectionError(f"--against answers as text: leave out --{form}")
         pairs, agrees = _against(found, options)
         screen.answer(pairs)
         sys.exit(0 if agrees else 1)
@@ -112,13 +112,32 @@ def _form(options: dict[str, Any]) -> str | None:
     return asked[0] if asked else None
 
 
+def _asked_together(options: dict[str, Any], form: str | None) -> None:
+    """Refuse options that would be passed over in silence."""
+    if not options["against"]:
+        if options["arguments"]:
+            raise InspectionError("--arg is for the model of --against; the table's own facts are --stride, --row, ...")
+        return
+    if form is not None:
+        raise InspectionError(f"--against answers as text: leave out --{form}")
+    solving = ("kernel", "stride", "padding", "dilation", "groups", "bias", "bounds")
+    given = [name for name in solving if options[name] is not None]
+    more = {"wide": "wide", "each": "row", "written": "build", "verified": "verify"}
+    given += [option for name, option in more.items() if options[name]]
+    if given:
+        raise InspectionError(
+            f"--against holds the printed rows beside the model and solves nothing: leave out --{', --'.join(given)}"
+        )
+
+
 def _text(file: str) -> Any:
     if file == "-":
         return sys.stdin.read() + "\n"
     if Path(file).is_dir():
         raise InspectionError(f"{file} is a folder; give the file that holds the table, or - for standard input")
-    if not Path(file).is_file():
-        near = sorted(str(path) for path in Path().glob(f"*{Path(file).suffix}"))[:3] if Path(file).suffix else []
+    if not Path(file).exists():
+        beside = {path.name: str(path) for path in Path(file).parent.glob("*") if path.is_file()}
+        near = [beside[name] for name in difflib.get_close_matches(Path(file).name, beside, n=3)]
         raise InspectionError(f"there is no file {file}." + (f" Did you mean {' or '.join(near)}?" if near else ""))
     return Path(file)
 
@@ -143,13 +162,10 @@ def _conventions(given: Sequence[str]) -> Conventions:
     from inspector.tables import Conventions
     from inspector.tables.composites.conventions import KNOWN
 
-    plain = next((text for text in given if "=" not in text), None)
-    if plain is not None:
-        raise InspectionError(f"--assume {plain!r} must be name=value, such as classes=10")
     truths = {"true": True, "false": False}
     values: dict[str, Any] = {
         name: truths.get(value.lower(), value) if isinstance(value, str) else value
-        for name, value in parse_arguments(given).items()
+        for name, value in parse_arguments(given, "--assume").items()
     }
     for name in values:
         if name not in KNOWN:
@@ -181,7 +197,7 @@ def _row(text: str) -> tuple[str, dict[str, Any]]:
     if not colon or not name:
         raise InspectionError(f"--row {text!r} must be NAME:K=V, such as MaxPool2d-3:kernel=2;stride=2")
     values: dict[str, Any] = {}
-    for key, value in parse_arguments(part for part in rest.split(";") if part).items():
+    for key, value in parse_arguments((part for part in rest.split(";") if part), "--row").items():
         values[key] = tuple(value) if isinstance(value, list) else value
     return name, values
 
@@ -189,7 +205,7 @@ def _row(text: str) -> tuple[str, dict[str, Any]]:
 def _bounds(text: str | None, *, wide: bool) -> Any:
     from inspector.tables import Bounds
 
-    given = parse_arguments(part for part in (text or "").split(",") if part)
+    given = parse_arguments((part for part in (text or "").split(",") if part), "--bounds")
     try:
         return Bounds(**given, wide=wide)
     except TypeError:

@@ -111,8 +111,8 @@ def build(target: Target, arguments: Mapping[str, Any]) -> nn.Module:
     return model
 
 
-def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
-    """``--arg k=v``: the value is a Python literal; anything else is a string.
+def parse_arguments(texts: Iterable[str], option: str = "--arg") -> dict[str, Any]:
+    """``--arg k=v``, or another option of that form: the value is a Python literal; anything else is a string.
 
     >>> parse_arguments(["width=64", "sizes=(1, 2)", "kind=relu", "bias=False"])
     {'width': 64, 'sizes': (1, 2), 'kind': 'relu', 'bias': False}
@@ -122,9 +122,9 @@ def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         key = key.strip()
         if not equals or not key.isidentifier():
-            raise InspectionError(f"--arg {text!r} must be name=value")
+            raise InspectionError(f"{option} {text!r} must be name=value")
         if key in arguments:
-            raise InspectionError(f"--arg gives {key!r} twice")
+            raise InspectionError(f"{option} gives {key!r} twice")
         try:
             arguments[key] = ast.literal_eval(value)
         except (ValueError, TypeError, SyntaxError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -120,6 +121,16 @@ def test_one_row_and_a_total(table: Callable[..., Result]) -> None:
         ([str(LENET), *ASKED, "--build", "/nowhere/at/all.py"], "cannot be written"),
         ([str(LENET), *ASKED, "--name", "a b", "--build", "x.py"], "no name for a Python class"),
         ([str(LENET), *ASKED[:2], "--against", "models.lenet:Nothing"], "no attribute 'Nothing'"),
+        ([str(LENET), *ASKED, "--row", "Conv2d-1:kernel"], "--row 'kernel' must be name=value"),
+        ([str(LENET), *ASKED, "--bounds", "kernel"], "--bounds 'kernel' must be name=value"),
+        ([str(LENET), *ASKED, "--groups", "0"], "0 is not in the range"),
+        ([str(LENET), *ASKED, "--row", "Conv2d-1:groups=0"], "groups is an integer of at least 1, not 0"),
+        ([str(LENET), *ASKED, "--param-total", "-5"], "-5 is not in the range"),
+        ([str(LENET), *ASKED, "--arg", "width=3"], "--arg is for the model of --against"),
+        (
+            [str(LENET), *ASKED, "--no-bias", "--build", "x.py", "--against", "models.lenet:LeNet5"],
+            "leave out --stride, --padding, --bias, --build",
+        ),
     ],
 )
 def test_what_cannot_be_asked_exits_with_2(table: Callable[..., Result], arguments: list[str], message: str) -> None:
@@ -127,6 +138,49 @@ def test_what_cannot_be_asked_exits_with_2(table: Callable[..., Result], argumen
     assert done.exit_code == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_misspelt_file_is_found_by_its_likeness(table: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "lenet.md").write_text("")
+    (tmp_path / "notes.md").write_text("")
+    done = table(str(tmp_path / "lenett.md"))
+    assert done.exit_code == 2
+    assert f"Did you mean {tmp_path / 'lenet.md'}?" in done.stderr
+
+
+def test_a_pipe_is_a_file_too(tmp_path: Path) -> None:
+    """``inspector table <(python print_it.py)``: the shell gives /dev/fd/63."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    asked = [sys.executable, "-m", "inspector", "table", str(pipe), *ASKED]
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, text=True) as running:
+        pipe.write_text(LENET.read_text())
+        assert "= 61 706" in running.communicate()[0]
+
+
+def test_a_line_that_was_not_read_is_named_with_the_contradiction_that_it_may_cause(
+    table: Callable[..., Result],
+) -> None:
+    text = "| Layer | Output | Params |\n|---|---|---|\n| Conv2d | 6x28x28 | |\n| Conv2d | 6x26x26 | many 3 |\n| ReLU | 6x26x26 | |\n"
+    done = table("-", "--input", "1,32,32", text=text)
+    assert done.exit_code == 1
+    assert "ReLU: from 6×28×28 to 6×26×26 has no solution" in done.stderr
+    assert "line 4: expected a parameter count such as 61,706 or 2.7K where 'many 3' stands" in done.stderr
+
+
+def test_as_many_values_as_axes(table: Callable[..., Result]) -> None:
+    done = table(str(LENET), *ASKED[:2], "--kernel", "5,5,5")
+    assert done.exit_code == 1
+    assert "kernel 5×5×5: 3 values for 2 axes" in done.stderr
+    hidden = "| Layer | Kernel |\n|---|---|\n| Conv3d, 4 | (3, 3, 3) |\n| MaxPool3d | (2, 2) |\n"
+    done = table("-", "--input", "1,8,8,8", text=hidden)
+    assert "kernel 2×2: 2 values for 3 axes" in done.stderr
+
+
+def test_a_size_of_nothing_is_refused(table: Callable[..., Result]) -> None:
+    done = table("-", "--input", "1,32,32", text="| Layer | Output |\n|---|---|\n| Conv2d | [-1, 0, 28, 28] |\n")
+    assert done.exit_code == 1
+    assert "0×28×28: every size is at least 1" in done.stderr
 
 
 def test_solving_loads_no_torch() -> None:

@@ -103,11 +103,11 @@ class Asked:
     origin: Mapping[str, str] = field(default_factory=dict)
 
     def axis(self, name: str, axis: int) -> int | None:
-        """The value for one axis."""
+        """The value for one axis; of too few values, which ``windows.meets_axes`` refuses, the first."""
         values = getattr(self, name)
         if values is None or isinstance(values, str):
             return None
-        return int(values[axis] if len(values) > 1 else values[0])
+        return int(values[axis] if axis < len(values) else values[0])
 
 
 def asked_of(row: PrintedRow, once: Mapping[str, object], mine: Mapping[str, object]) -> Asked:
@@ -162,8 +162,8 @@ def _value(row: PrintedRow, name: str, value: object) -> object:
         if not isinstance(value, bool):
             raise InspectionError(f"{where} is true or false, not {value!r}")
         return value
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InspectionError(f"{where} is an integer, not {value!r}")
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InspectionError(f"{where} is an integer of at least 1, not {value!r}")
     return value
 
 

@@ -5,7 +5,7 @@ blocks that were written out.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from inspector.formula import format_count
 from inspector.tables.solving.contradiction import Contradiction
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from inspector.tables.solving.bounds import Bounds
     from inspector.tables.solving.expand import Step
     from inspector.tables.solving.flow import Flow
+
+#: Rows whose counts a message lists.
+_LISTED: Final = 30
 
 
 def whole(
@@ -144,9 +147,11 @@ def _grouped(rows: Sequence[SolvedRow], steps: Sequence[Step], table: Table, bou
 
 def _no_total(rows: Sequence[SolvedRow], values: Sequence[Mapping[int, Any]], total: int, beside: int) -> Contradiction:
     near = nearest(values, total - beside) + beside
+    heavy = [row for row in rows if row.params]
     counts = "\n".join(
-        f"  {row.name}: {shown(row.output_shape)}, {format_count(row.params)}" for row in rows if row.params
+        f"  {row.name}: {shown(row.output_shape)}, {format_count(row.params)}" for row in heavy[:_LISTED]
     )
+    counts += f"\n  and {len(heavy) - _LISTED} further rows" if len(heavy) > _LISTED else ""
     return Contradiction(
         f"no solution of the rows adds up to {format_count(total)} parameters; a sum near it is {format_count(near)}, "
         f"{format_count(abs(total - near))} away. Is a layer not printed (batch normalization, a shortcut)? "

@@ -16,7 +16,7 @@ from inspector.tables.solving.kinds import CONVOLUTIONS, KEEPING, WINDOWS, solut
 from inspector.tables.solving.problem import Problem, Tier, Unsolvable, shown
 from inspector.tables.solving.shapes import follows, made_for, stated_size, steps_of, stretched
 from inspector.tables.solving.solution import SolvedRow
-from inspector.tables.solving.windows import exact_size
+from inspector.tables.solving.windows import exact_size, meets_axes
 from inspector.tables.solving.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -185,7 +185,11 @@ class Flow:
     def _output(self, number: int, row: PrintedRow, asked: Asked, shapes: tuple[Sizes, ...]) -> Sizes:
         """The output's shape: printed, or what follows from what is."""
         size = shapes[0]
+        if row.kind in WINDOWS:
+            meets_axes(asked, len(size) - 1)
         if row.output_shape is not None:
+            if 0 in row.output_shape:
+                raise Unsolvable(shown(row.output_shape), "every size is at least 1")
             flat = row.kind == "linear" and row.output_shape[:-1] != size[:-1] and set(row.output_shape[1:]) == {1}
             return row.output_shape[:1] if flat else row.output_shape  # papers print 1×1×1000
         if row.kind in WINDOWS:

@@ -86,6 +86,25 @@ def solve(
     written = written_out(table, size, conventions)
     _know_all((*table.rows, *written.table.rows), each)
     try:
+        return _chosen(table, written, size, once, each, bounds, total, conventions)
+    except Contradiction as error:
+        if not table.unread:
+            raise
+        raise Contradiction(f"{error}\nnot read:{_unread(table)}", error.conflicts, error.changes) from None
+
+
+def _chosen(
+    table: Table,
+    written: Written,
+    size: Sizes,
+    once: Mapping[str, Any],
+    each: Mapping[str, Mapping[str, Any]],
+    bounds: Bounds,
+    total: int | None,
+    conventions: Conventions,
+) -> Solution:
+    """The table as its blocks are written out, or as a chain where the total asks for that."""
+    try:
         return _followed(written, size, once, each, bounds, total)
     except Contradiction as error:
         if written.table is not table and error.conflicts and not error.changes:

@@ -96,6 +96,20 @@ def size_formula(mode: Mode, size: int, window: dict[str, int], *, ceil_mode: bo
     return layers.WINDOW_SIZE(I=size, K=K, P=P, S=S)
 
 
+def meets_axes(asked: Asked, axes: int) -> None:
+    """Check that what is asked of a window has one value for all axes, or one for each.
+
+    Raises:
+        Unsolvable: it has another number of values.
+    """
+    for name in ("kernel", "stride", "padding", "dilation", "output_padding"):
+        values = getattr(asked, name)
+        if isinstance(values, tuple) and len(values) not in (1, axes):
+            raise Unsolvable(
+                f"{name} {shown(values)}", f"{len(values)} values for {axes} {'axis' if axes == 1 else 'axes'}"
+            )
+
+
 def exact_size(kind: str, asked: Asked, before: tuple[int, ...]) -> tuple[int, ...] | None:
     """The sizes that a window leaves whose every hyperparameter is asked for; None where one is open.
 
