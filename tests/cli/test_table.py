@@ -161,7 +161,8 @@ def test_a_pipe_is_a_file_too(tmp_path: Path) -> None:
 def test_a_line_that_was_not_read_is_named_with_the_contradiction_that_it_may_cause(
     table: Callable[..., Result],
 ) -> None:
-    text = "| Layer | Output | Params |\n|---|---|---|\n| Conv2d | 6x28x28 | |\n| Conv2d | 6x26x26 | many 3 |\n| ReLU | 6x26x26 | |\n"
+    rows = ("| Conv2d | 6x28x28 | |", "| Conv2d | 6x26x26 | many 3 |", "| ReLU | 6x26x26 | |")
+    text = "\n".join(("| Layer | Output | Params |", "|---|---|---|", *rows))
     done = table("-", "--input", "1,32,32", text=text)
     assert done.exit_code == 1
     assert "ReLU: from 6×28×28 to 6×26×26 has no solution" in done.stderr

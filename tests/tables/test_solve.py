@@ -344,5 +344,5 @@ def test_counts_are_kept_without_trying_every_window() -> None:
     """What ``with_params`` keeps is what filtering all solutions by their count keeps."""
     (row,) = solve(rows(("conv", (4, 5, 6), None)), (2, 6, 6), bounds=Bounds(kernel=4, stride=2, wide=True)).rows
     for wanted in ({4 * 2 * 4 + 4}, {4 * 2 * 6, 4 * 9 + 4}, {5}, set(row.solutions.values)):
-        kept = [choice for choice in row.solutions.with_params(wanted)]
+        kept = list(row.solutions.with_params(wanted))
         assert kept == [choice for choice in row.solutions if choice.params in wanted]

@@ -40,6 +40,10 @@ _ACTIVATIONS: Final = {
 _POOLS: Final = {"max_pool": "MaxPool", "avg_pool": "AvgPool"}
 #: Modules written into the source where a row needs them, by class.
 HELPERS: Final = {
+    "ChannelNorm": """class ChannelNorm(nn.LayerNorm):
+    def forward(self, image: Tensor) -> Tensor:
+        return super().forward(image.movedim(1, -1)).movedim(-1, 1)
+""",
     "ClassToken": """class ClassToken(nn.Module):
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -147,12 +151,13 @@ def _group_norm(row: SolvedRow, h: Mapping[str, Any]) -> str:
 
 
 def _layer_norm(row: SolvedRow, h: Mapping[str, Any]) -> str:
-    if h.get("over") == "channels":
-        raise InspectionError(
-            f"line {row.row.line}: {row.name} normalizes channels alone; nn.LayerNorm does not do that"
-        )
     rest = {name: False for name in ("bias", "elementwise_affine") if h.get(name) is False}
-    return _call("RMSNorm" if row.kind == "rms_norm" else "LayerNorm", h["normalized_shape"], **rest)
+    written = _call("RMSNorm" if row.kind == "rms_norm" else "LayerNorm", h["normalized_shape"], **rest)
+    if h.get("over") == "channels" and row.kind == "layer_norm":
+        return written.replace("nn.LayerNorm", "ChannelNorm")
+    if h.get("over") == "channels":
+        raise InspectionError(f"line {row.row.line}: {row.name} normalizes channels alone; nn.RMSNorm does not do that")
+    return written
 
 
 def _activation(row: SolvedRow, h: Mapping[str, Any]) -> str:

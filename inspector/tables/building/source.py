@@ -97,13 +97,12 @@ def _header(solution: Solution) -> list[str]:
 
 
 def _sequential(rows: tuple[SolvedRow, ...], names: list[str], name: str) -> list[str]:
-    lines = ["from collections import OrderedDict", "", "from torch import nn", "", "", f"class {name}(nn.Sequential):"]
-    lines += ["    def __init__(self) -> None:", "        layers = OrderedDict()"]
+    lines = [f"class {name}(nn.Sequential):", "    def __init__(self) -> None:", "        layers = OrderedDict()"]
     for row, attribute in zip(rows, names, strict=True):
         for extra, layer in before(row):
             lines.append(f'        layers["{attribute}_{extra}"] = {layer}  # not printed')
         lines.append(f'        layers["{attribute}"] = {constructor(row)}{_comment(row)}')
-    return [*lines, "        super().__init__(layers)"]
+    return ["from collections import OrderedDict", "", *_headed([*lines, "        super().__init__(layers)"])]
 
 
 def _module(rows: tuple[SolvedRow, ...], names: list[str], name: str) -> list[str]:
@@ -136,22 +135,26 @@ def _module(rows: tuple[SolvedRow, ...], names: list[str], name: str) -> list[st
                 call += "[0]" if row.kind == "attention" else ""
         steps.append(f"        {result} = {call}")
     steps.append(f"        return {variables[len(rows) - 1]}")
-    used = [helper for cls, helper in HELPERS.items() if any(f"= {cls}(" in line for line in made)]
-    torch = ["import torch"] if any("torch." in line for line in (*steps, *used)) else []
-    return [
-        *torch,
-        "from torch import Tensor, nn",
-        "",
-        "",
-        *(line for helper in used for line in [*helper.splitlines(), "", ""]),
-        f"class {name}(nn.Module):",
-        "    def __init__(self) -> None:",
-        "        super().__init__()",
-        *made,
-        "",
-        "    def forward(self, image: Tensor) -> Tensor:",
-        *steps,
-    ]
+    return _headed(
+        [
+            f"class {name}(nn.Module):",
+            "    def __init__(self) -> None:",
+            "        super().__init__()",
+            *made,
+            "",
+            "    def forward(self, image: Tensor) -> Tensor:",
+            *steps,
+        ]
+    )
+
+
+def _headed(lines: list[str]) -> list[str]:
+    """The class below its imports and the small modules that it uses."""
+    used = [helper for cls, helper in HELPERS.items() if any(f" = {cls}(" in line for line in lines)]
+    lines = [*(line for helper in used for line in [*helper.splitlines(), "", ""]), *lines]
+    torch = ["import torch"] if any("torch." in line for line in lines) else []
+    tensor = "Tensor, " if any("Tensor" in line for line in lines) else ""
+    return [*torch, f"from torch import {tensor}nn", "", "", *lines]
 
 
 def _no_wiring(row: SolvedRow) -> InspectionError:

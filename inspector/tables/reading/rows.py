@@ -39,6 +39,7 @@ class Draft:
 _INSTANCE = re.compile(r"(.{1,120}?)\s*\(([A-Za-z_][\w.<>]{0,80})\)(?:\s*[×x](\d{1,9}))?")
 _NUMBERED = re.compile(r"([A-Za-z_]\w{0,80}?)(?:-\d{1,7}|: ?\d{1,4}(?:-\d{1,7})?)?(?:\s*[×x](\d{1,9}))?")
 _IMAGE = re.compile(r"(\d{1,9}\s*[x×]\s*\d{1,9}(?:\s*[x×]\s*\d{1,9})?)(\s*(?:rgb|colou?r))?", re.IGNORECASE)
+_CONNECTION = re.compile(r"([\w./:-]{1,200}(?:…|(?=\[)))(?:\[\d{0,4}(?:[\]…]|$))*")  # "conv2d[0][0]", cut "conv2d[0…"
 _ACTIVATIONS: Final = {"re": "relu", "hs": "hardswish", "hswish": "hardswish"}
 _SHAPES: Final = ("output", "input", "resolution")
 _SIZED: Final = frozenset({"conv", "container", "max_pool", "avg_pool", "global_avg_pool", "global_max_pool"})
@@ -85,7 +86,7 @@ def drafts_of(record: Record) -> list[Draft]:
     last.params = params if isinstance(params, int) else None
     if isinstance(params, tuple):
         last.stated["params_about"] = params
-    last.input_names = tuple(re.findall(r"([\w./:-]{1,200}?)(?:\[\d{1,4}\])+", cells.get("connected", "")))
+    last.input_names = tuple(_CONNECTION.findall(cells.get("connected", "")))
     return drafts
 
 

@@ -49,8 +49,11 @@ def whole(
     notes = [*written.notes, *flow.notes]
     if table.format == "repr":
         notes.append("print(model) names modules: parameters that a module holds beside its layers are not in it")
+    noughts = table.format == "torchinfo" and any(row.params for row in table.rows)  # it prints them as "--"
     uncounted = [
-        row.name for row in rows if row.kind not in SOLVERS and row.row.params is None and row.kind != "container"
+        row.name
+        for row in rows
+        if row.kind not in SOLVERS and row.row.params is None and row.kind != "container" and not noughts
     ]
     if uncounted:
         notes.append(f"no equation is known for {', '.join(uncounted[:5])}: their parameters are not in the total")

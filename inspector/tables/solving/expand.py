@@ -80,6 +80,8 @@ def _walk(
             )
         if row.kind == "input":
             pass
+        elif row.kind == "container" and inside == at + 1 and not after:
+            _repeats(replace(row, kind="unknown"), prefix, steps)  # printed to this depth and no deeper
         elif row.kind == "container" and not after:
             for repeat in range(1, row.repeat + 1):
                 first = len(steps)

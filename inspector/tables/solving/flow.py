@@ -61,8 +61,11 @@ class Flow:
         self._tier = Tier(bias=counted)
         self._assigned: dict[int, Sizes] = {}
         self._ends: dict[int, list[Block]] = {}
+        self._begins: dict[int, list[Block]] = {}  # those that hold parameters of their own
         for block in blocks:
             self._ends.setdefault(block.end, []).append(block)
+            if table.format == "torchinfo" and block.row.params:
+                self._begins.setdefault(block.first, []).append(block)
         self._wiring = Wiring(table, self.rows, input_shape)
         self._asked = [self._asked_of(step.row) for step in steps]
 
@@ -75,6 +78,8 @@ class Flow:
         for number, step in enumerate(self._steps):
             if len(self.conflicts) >= most:
                 return
+            for block in self._begins.get(number, ()):
+                self._holds(block.row)
             if step.row.kind == "container":
                 self._merge(step.row, step.row.output_shape)
             else:
@@ -164,6 +169,15 @@ class Flow:
             return solutions(problem)
         except Unsolvable:
             return None
+
+    def _holds(self, row: PrintedRow) -> None:
+        """Parameters that a block holds beside its layers, as torchinfo prints them: ViT's class token."""
+        shape = self._wiring.shape(self._wiring.last)
+        found = Solutions([Family((), row.params or 0)])
+        note = "holds parameters beside its layers; what it does with them is not printed"
+        inputs = (self._wiring.last,)
+        self.rows.append(SolvedRow(row, inputs, (shape,), shape, Asked(), found, found.best, note=note))
+        self._wiring.moved(inputs)
 
     def _merge(self, row: PrintedRow, shape: Sizes | None) -> None:
         """The end of a container whose output is printed: it is what its last row gives, or what is joined inside."""

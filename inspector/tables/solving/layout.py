@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from inspector.tables.solving.families import Family
 from inspector.tables.solving.problem import Problem, Unsolvable, shown
-from inspector.tables.solving.weights import keeps_shape
+from inspector.tables.solving.weights import unprinted_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def keeps(problem: Problem) -> Iterator[Family]:
     """Activations, dropout, softmax, local response normalization: the shape stays."""
-    keeps_shape(problem)
-    yield Family(())
+    for fixed, cost in unprinted_before(problem):
+        yield Family(fixed, cost=cost)
 
 
 def flatten(problem: Problem) -> Iterator[Family]:

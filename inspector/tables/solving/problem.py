@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from inspector.tables.solving.bounds import Asked
 
@@ -53,7 +53,7 @@ class Problem:
         row = self.row
         stated = tuple(sorted((name, repr(value)) for name, value in row.stated.items()))
         asked = tuple(repr(getattr(self.asked, entry.name)) for entry in _ASKED if entry.name != "origin")
-        printed = (row.kind, row.cls, row.params, stated)
+        printed = (row.kind, row.cls, row.params, row.printed_shape if row.kind in _BY_PRINT else None, stated)
         return (*printed, self.inputs, self.output, asked, self.bounds, self.tier)
 
     @property
@@ -77,6 +77,8 @@ class Unsolvable(Exception):
 
 
 _ASKED = fields(Asked)
+#: Kinds whose solutions depend on the order in which the shape is printed.
+_BY_PRINT: Final = ("layer_norm", "rms_norm")
 Solver: TypeAlias = Callable[[Problem], "Iterator[Family]"]
 
 

@@ -192,7 +192,7 @@ def input_shape_of(table: Table, given: Sequence[int] | None) -> Sizes:
         )
     if not all(isinstance(entry, int) and entry >= 1 for entry in size):
         raise InspectionError(f"an input shape has integers of at least 1, not {size!r}")
-    first = next((row for row in table.rows if row.output_shape and row.kind in _KEEP_AXES), None)
+    first = next((row for row in table.rows if len(row.output_shape or ()) > 1 and row.kind in _KEEP_AXES), None)
     if given is not None and first is not None and len(first.output_shape or ()) != len(size):
         raise InspectionError(
             f"the input shape {size} is not of as many axes as {first.name} prints, {first.output_shape}: "
@@ -202,7 +202,7 @@ def input_shape_of(table: Table, given: Sequence[int] | None) -> Sizes:
 
 
 #: Kinds whose output has as many axes as their input.
-_KEEP_AXES = frozenset(("conv", "conv_transpose", "max_pool", "avg_pool", "batch_norm", "upsample", "zero_pad"))
+_KEEP_AXES = frozenset(("conv", "conv_transpose", "max_pool", "avg_pool", "batch_norm", "upsample", "pad"))
 
 
 def _know_all(rows: Sequence[PrintedRow], each: Mapping[str, object]) -> None:

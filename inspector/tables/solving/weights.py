@@ -47,12 +47,14 @@ def linear(problem: Problem) -> Iterator[Family]:
 
 def normalization(problem: Problem) -> Iterator[Family]:
     """Batch and instance normalization: one scale and one shift for each channel, or none."""
-    C = keeps_shape(problem)[0]
+    ways = unprinted_before(problem)
+    C = problem.output[0]
     _meets_stated(problem, C)
     default = problem.row.kind == "batch_norm"
     for affine in _choices(problem.asked.affine, default=default, search=problem.tier.bias):
         count = layers.CHANNEL_PARAMS(C=C, b=1).number if affine else 0
-        yield Family((("num_features", C), ("affine", affine)), count, cost=int(affine != default))
+        for fixed, cost in ways:
+            yield Family((("num_features", C), ("affine", affine), *fixed), count, cost=cost + (affine != default))
 
 
 def _meets_stated(problem: Problem, channels: int) -> None:
@@ -90,7 +92,10 @@ def layer_norm(problem: Problem) -> Iterator[Family]:
         suffixes = [stated]
     rms = problem.row.kind == "rms_norm"
     ways = [(normalized, False) for normalized in suffixes]
-    if len(shape) > 2 and problem.tier.rest and stated is None:
+    printed = problem.row.printed_shape
+    if printed is not None and printed[-len(shape) :] != shape:  # Keras prints the channels last, and normalizes them
+        ways.insert(0, ((shape[0],), True))
+    elif len(shape) > 2 and problem.tier.rest and stated is None:
         ways.append(((shape[0],), True))
     for place, (normalized, channels) in enumerate(ways):
         for bias in () if affine is False else (False,) if rms else _biases(problem):
@@ -151,6 +156,26 @@ def prelu(problem: Problem) -> Iterator[Family]:
     shape = keeps_shape(problem)
     for place, slopes in enumerate(dict.fromkeys((1, shape[0]))):
         yield Family((("num_parameters", slopes),), layers.SLOPE_PARAMS(n=slopes).number, cost=place)
+
+
+def unprinted_before(problem: Problem) -> list[tuple[tuple[tuple[str, object], ...], int]]:
+    """(what stands before a row that keeps its shape, its cost): nothing, or a flatten (or an average of an image) that
+    the table does not print, as a call of ``torch.flatten`` in forward.
+
+    Raises:
+        Unsolvable: neither makes the output's shape.
+    """
+    size, output = problem.input, problem.output
+    ways: list[tuple[tuple[tuple[str, object], ...], int]] = []
+    if len(output) == 1 and len(size) > 1:
+        if prod(size) == output[0]:
+            ways.append(((("before", "flatten"),), 0))
+        if problem.tier.rest and len(size) > 2 and output == size[:1]:
+            ways.append(((("before", "mean"),), ranking.GROUPED))
+    if not ways:
+        keeps_shape(problem)
+        return [((), 0)]
+    return ways
 
 
 def keeps_shape(problem: Problem) -> tuple[int, ...]:

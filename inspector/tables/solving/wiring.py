@@ -77,7 +77,8 @@ class Wiring:
     def sources(self, row: PrintedRow) -> Iterator[tuple[tuple[int, ...], str]]:
         """Inputs to try, the likeliest first, each with a note where it is not plain from the table."""
         if row.input_names:
-            yield tuple(self._find(row, name) for name in row.input_names), ""
+            found = [self._find(row, name) for name in row.input_names]
+            yield tuple(index for index, _ in found), "; ".join(note for _, note in found if note)
             return
         if row.kind in _JOINS:
             yield from self._joins(row)
@@ -137,12 +138,18 @@ class Wiring:
         else:
             yield (self.last,), "the table does not show what is joined"
 
-    def _find(self, row: PrintedRow, name: str) -> int:
+    def _find(self, row: PrintedRow, name: str) -> tuple[int, str]:
+        """(the row that is meant, a note where its name is cut off in print and begins several names)."""
         found = self._at.get(name)
         if found is not None:
-            return found
+            return found, ""
+        begins = [other for other in self._at if name.endswith("…") and other.startswith(name[:-1])]
+        if begins:
+            index = self._at[begins[-1]]
+            several = f"its input is printed as {name!r}, which begins {len(begins)} names above; taken is the last"
+            return index, f"{several}, {self._name(index)}" if len(begins) > 1 else ""
         if name in self._inputs or name.lower().startswith("input"):
-            return -1
+            return -1, ""
         after = " below it" if name in self._named else ""
         raise InspectionError(
             f"line {row.line}: {row.name} is fed by {name!r}, and no row above has that name{after}; "
