@@ -100,7 +100,8 @@ class PrintedRow:
             ``trainable``, ``reused`` (name of the earlier row that is the same module), ``weights`` (printed tensors:
             name to shape), ``other_outputs`` (further output shapes), ``other`` (cells of columns without a name here).
             Of rows written out of a block: ``block`` (its name), ``implied`` (the table does not print them),
-            ``counted`` (the table prints one count for all rows of the block).
+            ``counted`` (the table prints one count for all rows of the block); of a cell that names several layers
+            with weights ``together`` (their count, exact or lowest and highest).
         repeat: times that the row stands in the network, one after the other: the 3 of ``× 3``.
         depth: nesting in the printed tree; a row of a block stands below its ``container`` row, one deeper.
         input_names: rows that feed this one, where the table says so (Keras's "Connected to").

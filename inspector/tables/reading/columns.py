@@ -8,31 +8,42 @@ from collections.abc import Sequence
 from typing import Final
 
 _HEADINGS: Final = {
-    "layer": "layer layertype layers layertypedepthidx layertypevarname layertypevarnamedepthidx typestride",
-    "name": "layername name model variant no id index idx stage stagei block module modulename path node 序号",
-    "type": "type operator operatorfi operation op class description configuration config kind layerkind details",
+    "layer": (
+        "layer layertype layers layertypedepthidx layertypevarname layertypevarnamedepthidx typestride schicht 层"
+    ),
+    "name": (
+        "layername name model variant no id index idx stage stagei block module modulename path node 序号 名称 层名"
+    ),
+    "type": (
+        "type operator operatorfi operation op class description configuration config kind layerkind details typ 类型"
+    ),
     "output": (
         "outputshape outputsize output outputsizes outshape outsize outsizes outputdim outputdims outputdimension "
         "outputdimensions outputvolume shape featuremap featuremapsize activationshape mapsize outputfeaturemap size "
-        "outputresolution sizeout outputshapes dimension dimensions dims outputtensor"
+        "outputresolution sizeout outputshapes dimension dimensions dims outputtensor ausgabe ausgabegroße "
+        "ausgabegroesse ausgabeform 输出 输出形状 输出尺寸 输出大小 输出维度"
     ),
-    "input": "inputshape inputsize input inputs insizes insize inshape inputdim inputdimensions sizein",
+    "input": (
+        "inputshape inputsize input inputs insizes insize inshape inputdim inputdimensions sizein eingabe 输入 输入形状"
+    ),
     "resolution": "resolution resolutionhiwi resolutionhixwi inputresolution",
     "params": (
         "param params parameter parameters numparams paramcount numberofparameters noofparameters nparams weights "
-        "trparam numparameters parametercount totalparams parametersnum noparams paramsnum"
+        "trparam numparameters parametercount totalparams parametersnum noparams paramsnum parameteranzahl "
+        "anzahlparameter anzahlderparameter 参数 参数量 参数数量 参数个数"
     ),
     "kernel": (
         "kernel kernelsize kernelshape filter filtersize filtershape window windowsize patchsize patchsizestride "
-        "kernelsizestride filtersizestride poolsize sizekernel kernelstride"
+        "kernelsizestride filtersizestride poolsize sizekernel kernelstride kern kerngroße 卷积核 核大小 卷积核大小"
     ),
-    "stride": "stride strides s",
-    "padding": "padding pad p",
+    "stride": "stride strides s schrittweite 步长",
+    "padding": "padding pad p 填充",
     "dilation": "dilation dilationrate d",
     "groups": "groups group g",
     "channels": (
         "channels channelsci outputchannels outchannels filters numfilters numberoffilters c featuremaps maps "
-        "noffilters nooffilters units neurons kernels outc numberofkernels numchannels outfeatures width"
+        "noffilters nooffilters units neurons kernels outc numberofkernels numchannels outfeatures width "
+        "kanale 通道 通道数 输出通道数"
     ),
     "in_channels": "inchannels inputchannels infeatures",
     "repeat": "n layersli repeat repeats repeated times count numlayers",
@@ -79,11 +90,27 @@ def field_of(heading: str) -> str:
         return "name"
     if "%" in text:
         return ""  # a share
-    plain = re.sub(r"[^a-z0-9]", "", unicodedata.normalize("NFKD", text))  # Ĥ is an H
+    plain = _plain(text)
     if text.startswith("#") and plain in ("layers", "layersli"):
         return "repeat"
     plain = re.sub(r"^(?:numberof|noof)(?=params|parameters)", "", plain)
-    return _FIELD.get(plain, "")
+    return _FIELD.get(plain) or _FIELD.get(_plain(re.sub(r"\([^()]{0,40}\)|\[[^\[\]]{0,40}\]", "", text)), "")
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKD", text))  # Ĥ is an H
+
+
+def unit_of(heading: str) -> str:
+    """``K`` or ``M`` where a heading of counts says that they are thousands or millions, else ``""``.
+
+    >>> unit_of("Params (M)"), unit_of("#Params [K]"), unit_of("Parameters in millions"), unit_of("Params")
+    ('M', 'K', 'M', '')
+    """
+    unit = re.search(
+        r"[(\[/]\s?(?:in )?([km]|millions?|thousands?)\s?[)\]]?$|\bin (millions|thousands)$", heading.lower().strip()
+    )
+    return {"k": "K", "t": "K", "m": "M"}[(unit[1] or unit[2])[0]] if unit else ""
 
 
 def fields_of(headings: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from inspector.errors import InspectionError
 from inspector.tables.reading.blocks import read_cell
-from inspector.tables.reading.columns import fields_of, is_heading
+from inspector.tables.reading.columns import fields_of, is_heading, unit_of
 from inspector.tables.reading.lines import tree_prefix
 from inspector.tables.reading.numbers import exact
 from inspector.tables.reading.shapes import shape_of
@@ -36,8 +36,12 @@ def sheet_of(grid: Grid, form: str, column: str | None = None) -> Sheet:
     if not rows:
         return sheet
     heading = _heading(rows, column)
+    while heading is not None and heading + 1 < len(rows) and _is_heading(rows[heading + 1][1]):
+        heading += 1  # headings under headings that span them
     body = rows[heading + 1 :] if heading is not None else rows
     fields = fields_of(rows[heading][1]) if heading is not None else _guessed(body)
+    if heading is not None and "params" in fields and (unit := unit_of(rows[heading][1][fields.index("params")])):
+        _give_unit(body, fields.index("params"), unit)
     if column is not None and {"layers", "hidden"} <= set(fields):  # each row is a network
         body, column = _network(body, column), None
     _choose(fields, body, column)
@@ -61,6 +65,13 @@ def sheet_of(grid: Grid, form: str, column: str | None = None) -> Sheet:
         name, output = label or name, record.cells.get("output", "")
         sheet.records.append(record)
     return sheet
+
+
+def _give_unit(body: Sequence[tuple[int, list[str]]], column: int, unit: str) -> None:
+    """A count of thousands or millions with its unit, as other tables print it: 4.2 below "Params (M)" is 4.2M."""
+    for _, cells in body:
+        if column < len(cells) and re.fullmatch(r"\s*\d{1,6}(?:\.\d{1,6})?\s*", cells[column]):
+            cells[column] = cells[column].strip() + unit
 
 
 def _network(body: Sequence[tuple[int, list[str]]], wanted: str) -> list[tuple[int, list[str]]]:
@@ -88,13 +99,17 @@ def _heading(rows: Sequence[tuple[int, list[str]]], column: str | None) -> int |
             if any(_same(cell, column) for cell in cells[1:]):  # the first column names rows, not networks
                 return index
     for index, (_, cells) in enumerate(first):
-        if is_heading(cells) and not any(_is_shape(cell) for cell in cells):
+        if _is_heading(cells):
             return index
     for index, (_, cells) in enumerate(first[:-1]):  # networks side by side, under their names alone
         below = [read_cell(cell) for cell in rows[index + 1][1]]
         if sum(map(bool, below)) >= 2 and not any(_layers(cell) for cell in cells):
             return index
     return None
+
+
+def _is_heading(cells: Sequence[str]) -> bool:
+    return is_heading(cells) and not any(_is_shape(cell) for cell in cells)
 
 
 def _same(heading: str, column: str) -> bool:

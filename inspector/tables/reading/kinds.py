@@ -7,23 +7,27 @@ from typing import Final
 
 # Classes of PyTorch and Keras and the words of papers, in lower case without spaces, hyphens and axes ("2d").
 _NAMES: Final = {
-    "conv": "conv convolution lazyconv convolutional qconv conv2dsame conv2dbnact conv2dstaticsamepadding",
+    "conv": "conv convolution lazyconv convolutional qconv conv2dsame conv2dbnact conv2dstaticsamepadding pwconv "
+    "pointwiseconv pointwiseconvolution faltung faltungsschicht 卷积 卷积层",
     "conv_transpose": (
         "convtranspose lazyconvtranspose transposedconv transposedconvolution deconv deconvolution upconv "
-        "upconvolution convolutiontranspose transposeconv convtransposed fractionallystridedconv"
+        "upconvolution convolutiontranspose transposeconv convtransposed fractionallystridedconv 反卷积 转置卷积"
     ),
     "separable_conv": "separableconv separableconvolution sepconv depthwiseseparableconv",
-    "max_pool": "maxpool maxpooling poolmax maxpoollayer",
-    "avg_pool": "avgpool averagepool averagepooling avgpooling meanpool meanpooling subsampling",
+    "max_pool": "maxpool maxpooling poolmax maxpoollayer 池化 池化层 最大池化 最大池化层",
+    "avg_pool": "avgpool averagepool averagepooling avgpooling meanpool meanpooling subsampling 平均池化 平均池化层",
     "lp_pool": "lppool",
     "adaptive_max_pool": "adaptivemaxpool adaptivemaxpooling",
     "adaptive_avg_pool": "adaptiveavgpool adaptiveaveragepool adaptiveavgpooling adaptiveaveragepooling",
     "global_max_pool": "globalmaxpool globalmaxpooling",
-    "global_avg_pool": "globalavgpool globalaveragepool globalavgpooling globalaveragepooling gap globalpool",
+    "global_avg_pool": (
+        "globalavgpool globalaveragepool globalavgpooling globalaveragepooling gap globalpool 全局平均池化"
+    ),
     "upsample": "upsample upsampling upsamplingnearest upsamplingbilinear interpolate resize",
     "linear": (
         "linear lazylinear dense fc fullyconnected fullconnection fullyconnectedlayer innerproduct affine classifier "
-        "nondynamicallyquantizablelinear densely lin fullyconnect"
+        "nondynamicallyquantizablelinear densely lin fullyconnect vollverbunden "
+        "vollverbundene vollverbundeneschicht 全连接 全连接层"
     ),
     "embedding": "embedding embeddingbag",
     "attention": "multiheadattention attention selfattention multiheadselfattention mha mhsa msa",
@@ -35,7 +39,9 @@ _NAMES: Final = {
     "lstm": "lstm",
     "gru": "gru",
     "squeeze_excitation": "squeezeexcitation squeezeexcite semodule seblock selayer se",
-    "batch_norm": "batchnorm batchnormalization lazybatchnorm syncbatchnorm bn frozenbatchnorm batchnormalizationv1",
+    "batch_norm": (
+        "batchnorm batchnormalization lazybatchnorm syncbatchnorm bn frozenbatchnorm batchnormalizationv1 批归一化"
+    ),
     "group_norm": "groupnorm groupnormalization gn",
     "layer_norm": "layernorm layernormalization ln",
     "rms_norm": "rmsnorm rmsnormalization",
@@ -54,13 +60,13 @@ _NAMES: Final = {
     "identity": "identity noop rescaling",
     "add": "add residual residualadd sum iadd skip shortcut __add__ __iadd__ elementwiseadd floatfunctional",
     "multiply": "multiply mul mult scale layerscale",
-    "flatten": "flatten flat flattening",
+    "flatten": "flatten flat flattening 展平",
     "reshape": "reshape view permute unflatten transpose squeeze unsqueeze repeatvector rearrange",
     "concat": "concat concatenate concatenation cat merge depthconcat filterconcat",
     "pad": "zeropad zeropadding pad padding reflectionpad replicationpad constantpad circularpad reflectionpadding",
     "crop": "crop cropping centercrop",
     "pixel_shuffle": "pixelshuffle pixelunshuffle depthtospace",
-    "input": "input inputlayer inputimage image",
+    "input": "input inputlayer inputimage image eingabe 输入 输入层",
     "inception": "inception",
     "inverted_residual": "invertedresidual bottleneckresidual mbconv fusedmbconv",
     "transition": "transition transitionlayer transitionblock",
@@ -99,8 +105,10 @@ def kind_of_class(name: str) -> tuple[str, dict[str, object]]:
     """
     found: dict[str, object] = {}
     word = key(name)
-    if word.startswith("depthwise") and word.removeprefix("depthwise") in ("conv", "convolution"):
+    if re.fullmatch(r"(?:depthwise|dw)conv(?:olution)?", word):
         word, found["depthwise"] = "conv", True
+    elif re.fullmatch(r"(?:pointwise|pw)conv(?:olution)?", word):
+        found["kernel"] = (1,)
     word = word.removeprefix("lazy") if word not in _KIND else word
     kind = _KIND.get(word, "unknown")
     if (dims := axes(name)) is not None and kind != "unknown":

@@ -65,7 +65,7 @@ _FEATURES = re.compile(
 )
 _EXPANDED = re.compile(r"(?:fused-?)?mbconv(\d{1,2})?", re.IGNORECASE)
 _BARE = re.compile(r"\d{1,9}(?:,\d{3})*")
-_WORDS = re.compile(r"[A-Za-z_][A-Za-z_]{0,40}")
+_WORDS = re.compile(r"[A-Za-z_][A-Za-z_]{0,40}(?:[123][dD](?![a-z\d])[A-Za-z]{0,20})?")
 _NO_WORD = frozenset(
     [
         "of",
@@ -91,7 +91,9 @@ _NO_WORD = frozenset(
     ]
 )
 _NO_BIAS = re.compile(r"\b(?:no|without)\s{1,3}bias\b|\bbias\s?=\s?false\b", re.IGNORECASE)
+_POOLS = frozenset({"max_pool", "avg_pool", "lp_pool"})
 _CHANNELS_FIRST_WINDOW = frozenset({"conv", "conv_transpose", "separable_conv"})
+_WINDOWS = _POOLS | _CHANNELS_FIRST_WINDOW
 
 
 def read_phrase(text: str) -> list[Layer]:
@@ -151,7 +153,9 @@ def _read_fragment(fragment: str, layers: list[Layer]) -> None:
     if kind == "unknown":
         kind, cls, named = _kind_in(rest)
         stated = {**named, **stated}
-    if kind == "linear" and (width := re.search(r"(?<![\w.])(\d{3,9})\s*$", rest)):  # "fc 1000"; "fc 6" is a name
+    if kind in _WINDOWS and (dims := re.search(r"\b([123])-?D\b", fragment)):  # "3D Conv"
+        stated.setdefault("dims", int(dims[1]))
+    if kind == "linear" and (width := re.search(r"(?<![\w.,])(\d{3,9})\s*$", rest)):  # "fc 1000"; "fc 6" is a name
         stated.setdefault("number", bounded(width[1]))
     if _BARE.fullmatch(rest.strip(" ()")) and kind == "unknown":
         number = bounded(rest.strip(" ()").replace(",", ""))
@@ -229,7 +233,9 @@ def _place_numbers(layer: Layer) -> None:
     number = stated.pop("number", None)
     stated.pop("words", None)
     third = stated.pop("depth_of_kernel", None)
-    if third is not None:
+    if third is not None and (layer.kind in _POOLS or stated.get("dims") == 3):  # "max pool 1×2×2"
+        stated["kernel"] = (*stated.pop("kernel"), third)  # type: ignore[misc]  # two of three axes
+    elif third is not None:
         stated["out_channels" if stated.get("depthwise") else "in_channels"] = third
     if layer.kind == "linear":
         match stated.get("kernel"):

@@ -24,6 +24,8 @@ _UNBRACKETED = re.compile(
     r"(?![\w×@]|\s?[×x]\s?\d)"
 )
 _COUNT = re.compile(r"(?:^|\s)(\d{1,3}(?:,\d{3})+|\d{1,15}|\d{1,4}(?:\.\d{1,3})?[KMkm])(?=\s|$)")
+#: "Dense 128 295,040" below headings of an output and a count.
+_FLAT = re.compile(r"([A-Za-z][^\d×]{0,60}?)\s+(\d{1,9})\s+(\d{1,3}(?:,\d{3})+|\d{1,15})")
 _WORDY: Final = 9  # a line of more words is a sentence
 _HEADINGS = re.compile(
     r"(?:layer(?: \(type[^)]{0,30}\)[\w:-]{0,12})?|type|name|output(?: shape| size)?|param(?: ?#|s|eters)|"
@@ -77,11 +79,17 @@ def read_plain(lines: Sequence[str]) -> Sheet:
     """
     sheet = Sheet("text")
     runs = _Runs()
+    numbered = False
     for number, line in enumerate(lines, 1):
         plain = line.strip()
+        if _HEADINGS.fullmatch(plain) and re.search(r"output.{0,20} .{0,3}param", plain, re.IGNORECASE):
+            numbered = True
         if not plain or is_rule(plain) or _HEADINGS.fullmatch(plain) or field_of(plain):
             continue
         if read_total(line, sheet.totals):
+            continue
+        if numbered and (flat := _FLAT.fullmatch(check_cell(plain, number))):
+            _take(_Piece(number, line, flat[1], flat[2], flat[3]), runs, sheet)
             continue
         for piece in _pieces(check_cell(line, number), number):
             _take(piece, runs, sheet)

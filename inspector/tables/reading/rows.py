@@ -43,6 +43,9 @@ _CONNECTION = re.compile(r"([\w./:-]{1,200}(?:…|(?=\[)))(?:\[\d{0,4}(?:[\]…]
 _ACTIVATIONS: Final = {"re": "relu", "hs": "hardswish", "hswish": "hardswish"}
 _SHAPES: Final = ("output", "input", "resolution")
 _SIZED: Final = frozenset({"conv", "container", "max_pool", "avg_pool", "global_avg_pool", "global_max_pool"})
+_WEIGHTED: Final = frozenset(
+    {"conv", "conv_transpose", "linear", "batch_norm", "group_norm", "layer_norm", "instance_norm", "rms_norm", "prelu"}
+)
 _FLAT: Final = frozenset({"linear", "softmax", "dropout", "flatten", "activation"})
 _DROPPED: Final = frozenset({"layer", "name", "cls", "type", "output", "input", "resolution", "params", "connected"})
 
@@ -83,11 +86,25 @@ def drafts_of(record: Record) -> list[Draft]:
     drafts[0].input = shapes["input"] or (shapes["resolution"] if only.kind == "inverted_residual" else None)
     if shapes["resolution"] is not None:  # decided for the table in layout: EfficientNet's is what goes in
         drafts[0].stated["resolution"] = shapes["resolution"]
-    last.params = params if isinstance(params, int) else None
-    if isinstance(params, tuple):
-        last.stated["params_about"] = params
+    if params is not None:
+        _give_count(params, last, drafts)
     last.input_names = tuple(_CONNECTION.findall(cells.get("connected", "")))
     return drafts
+
+
+def _give_count(params: int | tuple[int, int], last: Draft, drafts: list[Draft]) -> None:
+    """A count is that of the cell's one layer with weights; of several it holds for all together."""
+    weighted = [draft for draft in drafts if draft.layer.kind in _WEIGHTED] if not drafts[0].layer.inside else []
+    if len(weighted) > 1:
+        block = f"{last.name.rpartition('.')[0]} (line {last.line})"
+        for draft in weighted:
+            draft.stated |= {"block": block, "counted": True, "together": params}
+        return
+    counted = weighted[0] if weighted else last
+    if isinstance(params, int):
+        counted.params = params
+    else:
+        counted.stated["params_about"] = params
 
 
 def _split_reduced(layer: Layer, stated: dict[str, object]) -> None:
@@ -191,6 +208,8 @@ def _params(cell: str) -> int | tuple[int, int] | None:
     number = exact(cell)
     if number is not None:
         return number
+    if re.fullmatch(r"\d{1,3}(?:\.\d{3}){1,4}", cell):  # 61.706, as German prints it: a count has no decimals
+        return exact(cell.replace(".", ","))
     about = rounded(cell)
     if about is None and re.search(r"\d", cell):
         if "=" in cell and (number := exact(cell.rsplit("=", 1)[1])) is not None:  # a course sheet's worked line

@@ -39,7 +39,7 @@ def whole(
     table = written.table
     rows = _grouped(flow.rows, steps, table, bounds)
     refused: list[str] = []
-    for stage in written.stages:
+    for stage in (*written.stages, *_cells(table)):
         try:
             rows = _met(stage, rows, bounds)
         except Contradiction as error:
@@ -74,6 +74,18 @@ def whole(
                 raise _no_total(rows, values, total, beside)
             rows = _taken(rows, counted, kept, total - beside, bounds)
     return Solution(table, tuple(rows), size, bounds, total, joint, beside, tuple(notes), uncounted=tuple(uncounted))
+
+
+def _cells(table: Table) -> tuple[PrintedRow, ...]:
+    """A row for each cell that names several layers with weights and prints one count for all of them."""
+    found: dict[object, PrintedRow] = {}
+    for row in table.rows:
+        count = row.stated.get("together")
+        if isinstance(count, int):
+            found[row.stated["block"]] = replace(row, name=str(row.stated["block"]), params=count, stated={})
+        elif isinstance(count, tuple):
+            found[row.stated["block"]] = replace(row, name=str(row.stated["block"]), stated={"params_about": count})
+    return tuple(found.values())
 
 
 def _met(stage: PrintedRow, rows: Sequence[SolvedRow], bounds: Bounds) -> list[SolvedRow]:

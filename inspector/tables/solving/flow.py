@@ -206,6 +206,8 @@ class Flow:
                 raise Unsolvable(shown(row.output_shape), "every size is at least 1")
             flat = row.kind == "linear" and row.output_shape[:-1] != size[:-1] and set(row.output_shape[1:]) == {1}
             return row.output_shape[:1] if flat else row.output_shape  # papers print 1×1×1000
+        if (row.kind in WINDOWS or row.kind == "linear") and (printed := self._printed_below(number)):
+            return printed
         if row.kind in WINDOWS:
             channels = row.stated.get("out_channels", asked.out_channels)
             if row.kind in CONVOLUTIONS and not isinstance(channels, int):
@@ -219,6 +221,13 @@ class Flow:
             out = channels if row.kind in CONVOLUTIONS and isinstance(channels, int) else size[0]
             return (out, *self._size(number, size[1:]))
         return follows(row, asked, shapes)
+
+    def _printed_below(self, number: int) -> Sizes | None:
+        """The shape that a row below prints, where the rows up to it keep their shape: "Conv, BN, ReLU | 64×32×32"."""
+        for step in self._steps[number + 1 :]:
+            if step.row.kind not in KEEPING or step.row.output_shape:
+                return step.row.output_shape if step.row.kind in KEEPING else None
+        return None
 
     def _size(self, number: int, before: Sizes) -> Sizes:
         """Sizes that a window leaves, where they are not printed with its channels."""
