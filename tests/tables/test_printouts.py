@@ -7,8 +7,10 @@ import torch
 import torchinfo
 import torchvision
 from torch import nn
+from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 import inspector
+from inspector.errors import InspectionError
 from inspector.tables import PrintedRow, Table, build, read, solve
 
 IMAGE = (3, 224, 224)
@@ -45,6 +47,7 @@ def test_a_flatten_in_forward_may_stand_before_a_dropout() -> None:
     model = build(solution)
     with torch.device("meta"):
         theirs = torchvision.models.alexnet(weights=None)
+    assert "what is no module, a sum, it cannot show" in solution.source()
     assert inspector.predict(model, (2, *IMAGE)).total_macs == inspector.predict(theirs, (2, *IMAGE)).total_macs
 
 
@@ -56,6 +59,42 @@ def test_what_keeps_a_shape_may_follow_a_flatten(kind: str, params: int) -> None
     model = build(solution)
     assert model(torch.zeros(2, 8, 3, 3)).shape == (2, 72)
     assert sum(parameter.numel() for parameter in model.parameters()) == params
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize(("block", "layers"), [(BasicBlock, [2, 2, 1, 1]), (Bottleneck, [2, 1, 2, 1])])
+def test_a_resnet_is_built_with_its_additions(block: type[nn.Module], layers: list[int], named: bool) -> None:
+    """torchinfo prints no addition. With the same weights the built model gives the same numbers, bit for bit."""
+    torch.manual_seed(0)
+    theirs = ResNet(block, layers).eval()  # type: ignore[arg-type]
+    for layer in theirs.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.running_mean)
+            nn.init.uniform_(layer.running_var, 0.5, 2)
+    rows = ("var_names", "depth") if named else ("depth",)
+    text = str(torchinfo.summary(theirs, (1, 3, 128, 128), depth=9, row_settings=rows, verbose=0))
+    pool = {"kernel": 3, "stride": 2, "padding": 1}
+    solution = solve(read(text), (3, 128, 128), rows={"max_pool": pool})
+    ours = build(solution).eval()
+    assert f"{block.__name__}: the branch that takes its input again is added" in solution.source()
+    ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True)))
+    x = torch.randn(2, 3, 128, 128)
+    with torch.no_grad():
+        assert torch.equal(ours(x), theirs(x))
+
+
+def test_a_flatten_at_the_end_is_seen_in_the_networks_own_row() -> None:
+    """SqueezeNet ends in 1000×1×1 and flattens it; its fire modules concatenate what nothing else takes."""
+    solution = solve(read(printed("squeezenet1_1", 9)[0]), IMAGE)
+    assert solution.rows[-1].kind == "flatten"
+    assert build(solution).to("meta")(torch.empty(2, *IMAGE, device="meta")).shape == (2, 1000)
+
+
+def test_blocks_that_show_no_sum_are_not_built() -> None:
+    """MobileNet v2 adds inputs in some blocks, and no branch shows where."""
+    solution = solve(read(printed("mobilenet_v2", 9)[0]), IMAGE)
+    with pytest.raises(InspectionError, match="a InvertedResidual may join branches, and no row prints it"):
+        build(solution)
 
 
 KERAS = """Model: "functional"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from inspector.errors import InspectionError
 from inspector.tables.building.calls import HELPERS, before, constructor
 from inspector.tables.building.names import attributes, quoted
+from inspector.tables.building.sums import last_line, with_sums
 from inspector.tables.derivation import params_formula
 from inspector.tables.solving.problem import shown
 
@@ -37,8 +38,8 @@ def source(solution: Solution, name: str = "Network") -> str:
     """
     if not name.isidentifier() or keyword.iskeyword(name):
         raise InspectionError(f"{name!r} is no name for a Python class")
-    rows = solution.rows
-    _see_wiring(solution)
+    rows, sums = with_sums(solution)
+    _see_wiring(solution, rows)
     names = attributes(rows)
     alone = {*_IN_FORWARD, "attention"}  # take more than one input
     chain = all(row.inputs == (n - 1,) and row.kind not in alone and not row.reused for n, row in enumerate(rows))
@@ -46,7 +47,7 @@ def source(solution: Solution, name: str = "Network") -> str:
     head = [
         f'"""A model of {origin}: {solution.total_params} parameters, for inputs of {shown(solution.input_shape)}.',
         "",
-        *_header(solution),
+        *_header(solution, sums),
         '"""',
         "",
     ]
@@ -57,27 +58,31 @@ def source(solution: Solution, name: str = "Network") -> str:
 _BLOCK: Final = re.compile(r"block|bottleneck|residual|inception|fire|encoderlayer|squeeze", re.IGNORECASE)
 
 
-def _see_wiring(solution: Solution) -> None:
+def _see_wiring(solution: Solution, rows: tuple[SolvedRow, ...]) -> None:
     """Refuse a table whose blocks join what it does not print.
 
     Raises:
         InspectionError: an output that no row takes, or blocks with classes of their own and no row that adds or
             concatenates.
     """
-    unfed = next((row for row in solution.rows if not row.inputs), None)
+    unfed = next((row for row in rows if not row.inputs), None)
     if unfed is not None:
         raise _no_wiring(unfed)
-    taken = {index for row in solution.rows for index in row.inputs}
-    for number, row in enumerate(solution.rows[:-1]):
+    taken = {index for row in rows for index in row.inputs}
+    for number, row in enumerate(rows[:-1]):
         if number not in taken:
             raise InspectionError(
                 f"line {row.row.line}: {row.name}: a table cannot show this wiring: no printed row takes its output. "
                 "The parameters are counted; the model has to be wired by hand"
             )
-    if any(row.kind in _IN_FORWARD for row in solution.rows):
+    table = solution.table
+    joins = [row.row.line for row in rows if row.kind in _IN_FORWARD]
+    if joins and table.format != "torchinfo":
         return
-    for printed in solution.table.rows:
-        if printed.kind == "container" and _BLOCK.search(printed.cls):
+    for at, printed in enumerate(table.rows):
+        if printed.kind != "container" or not _BLOCK.search(printed.cls):
+            continue
+        if not any(printed.line <= line <= last_line(table.rows, at) for line in joins):
             raise InspectionError(
                 f"line {printed.line}: {printed.name}: a table cannot show this wiring: "
                 f"a {printed.cls} may join branches, and no row prints it. "
@@ -85,13 +90,18 @@ def _see_wiring(solution: Solution) -> None:
             )
 
 
-def _header(solution: Solution) -> list[str]:
+def _header(solution: Solution, sums: tuple[str, ...]) -> list[str]:
     lines = ["Hyperparameters were found from its shapes and counts."]
     if solution.ambiguous:
         lines.append(f"Left open, taken by convention: {', '.join(solution.ambiguous[:12])}.")
     if any(row.kind == "container" and not row.cls and row.repeat > 1 for row in solution.table.rows):
         lines.append("Blocks are repeated as a chain: a table cannot show whether their inputs are added again.")
     lines += [f"{note[:1].upper()}{note[1:]}." for note in solution.notes if note.startswith("by convention")]
+    if solution.table.format in ("torchinfo", "torchsummary") and not sums:
+        lines.append(
+            "The table prints modules in the order in which they ran; what is no module, a sum, it cannot show."
+        )
+    lines += [f"{words}." for words in sums]
     lines += [f"{row.name}: {row.note}." for row in solution.rows if row.note]
     return [quoted(line) for line in lines]
 

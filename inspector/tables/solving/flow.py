@@ -5,6 +5,7 @@ solutions.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Final
 
 from inspector.errors import InspectionError
@@ -61,11 +62,11 @@ class Flow:
         self._tier = Tier(bias=counted)
         self._assigned: dict[int, Sizes] = {}
         self._ends: dict[int, list[Block]] = {}
-        self._begins: dict[int, list[Block]] = {}  # those that hold parameters of their own
-        for block in blocks:
+        self._begins: dict[int, list[Block]] = {}
+        for block in (block for block in blocks if block.first < block.end):
             self._ends.setdefault(block.end, []).append(block)
-            if table.format == "torchinfo" and block.row.params:
-                self._begins.setdefault(block.first, []).append(block)
+            self._begins.setdefault(block.first, []).insert(0, block)  # outer ones first
+        self._holding = table.format == "torchinfo"
         self._wiring = Wiring(table, self.rows, input_shape)
         self._asked = [self._asked_of(step.row) for step in steps]
 
@@ -79,12 +80,15 @@ class Flow:
             if len(self.conflicts) >= most:
                 return
             for block in self._begins.get(number, ()):
-                self._holds(block.row)
+                if self._holding and block.row.params:
+                    self._holds(block.row)
+                self._wiring.enter()
             if step.row.kind == "container":
                 self._merge(step.row, step.row.output_shape)
             else:
                 self._solve(number, step.row)
             for block in self._ends.get(number + 1, ()):
+                self._wiring.leave()
                 self._merge(block.row, block.row.output_shape if block.last else None)
 
     def _asked_of(self, row: PrintedRow) -> Asked:
@@ -183,15 +187,18 @@ class Flow:
         """The end of a container whose output is printed: it is what its last row gives, or what is joined inside."""
         if shape is None or not self.rows or shape == self._wiring.shape(self._wiring.last):
             return
+        before = self._wiring.shape(self._wiring.last)
         inputs, kind = self._wiring.joined(shape)
+        if not inputs and shape == (prod(before),):
+            inputs, kind = (self._wiring.last,), "flatten"
         asked = Asked()
         if not inputs and row.cls in ("Sequential", "ModuleList"):
-            before = self._wiring.shape(self._wiring.last)
             error = Unsolvable(f"{shown(shape)} ≠ {shown(before)}", f"a {row.cls} gives what its last row gives")
             self.conflicts.append(Conflict(row, (self._wiring.last,), (before,), error, asked))
         note = "" if inputs else f"{shown(shape)} is made inside by operations that the table does not print"
         joined = replace(row, kind=kind, params=None, stated={}, output_shape=shape)
-        found = Solutions([Family((("dim", 1),) if kind == "concat" else ())])
+        fixed = {"concat": (("dim", 1),), "flatten": (("start_dim", 1),)}
+        found = Solutions([Family(fixed.get(kind, ()))])
         shapes = tuple(self._wiring.shape(source) for source in inputs)
         self.rows.append(SolvedRow(joined, inputs, shapes, shape, asked, found, found.best, note=note))
         self._wiring.moved(inputs)

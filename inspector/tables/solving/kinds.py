@@ -78,7 +78,8 @@ def solutions(problem: Problem, *, strict: bool = False) -> Solutions:
 
     Args:
         problem: the row and the shapes around it.
-        strict: neither the last tier nor unequal axes that nothing asks for: a likelier input may explain the row.
+        strict: neither groups, nor the last tier, nor unequal axes that nothing asks for: a likelier input may explain
+            the row.
 
     Raises:
         Unsolvable: there is none within the bounds.
@@ -104,7 +105,7 @@ _MOST_ANSWERED: Final = 16384
 
 
 def _solved(problem: Problem, *, strict: bool) -> Solutions:
-    tiers = tiers_of(problem)[: -1 if strict and not problem.bounds.wide else None]
+    tiers = tiers_of(problem)[: -2 if strict and not problem.bounds.wide else None]
     unequal: Solutions | None = None
     first: Unsolvable | None = None
     for tier in tiers:

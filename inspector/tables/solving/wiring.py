@@ -7,6 +7,7 @@ output, or several of them joined.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,8 @@ _SIDE: Final = re.compile(
     r"(?:^|[./_])(downsample|shortcut|proj_shortcut|skip|identity|residual)(?=$|[./_\d])", re.IGNORECASE
 )
 _JOINS: Final = ("add", "concat", "multiply")
-_PLAIN: Final = frozenset({"", "Sequential", "ModuleList", "ModuleDict"})
+#: Classes of containers that run what they hold one after the other, if at all.
+PLAIN: Final = frozenset({"", "Sequential", "ModuleList", "ModuleDict"})
 #: Distinct earlier shapes that are tried.
 _TRIED: Final = 64
 
@@ -41,7 +43,7 @@ class Wiring:
             row.kind in _JOINS
             or row.input_names
             or _SIDE.search(row.name)
-            or (row.kind == "container" and row.cls not in _PLAIN and (row.depth > 0 or table.format == "torchsummary"))
+            or (row.kind == "container" and row.cls not in PLAIN and (row.depth > 0 or table.format == "torchsummary"))
             for row in table.rows
             if "block" not in row.stated  # what a convention wrote out says where it takes its input from
         )
@@ -54,6 +56,7 @@ class Wiring:
         self._by_shape: dict[Sizes, int] = {}
         self._open: dict[int, None] = {}  # outputs that nothing has taken yet, in order
         self._block_input: dict[str, int] = {}
+        self._entered: list[int] = []  # what goes into each block around the row, outer ones first
 
     def shape(self, index: int) -> Sizes:
         """Output shape of a row; of -1 the network's input."""
@@ -74,6 +77,14 @@ class Wiring:
             path = path.rpartition(".")[0]
             self._block_input.setdefault(path, inputs[0] if inputs else -1)
 
+    def enter(self) -> None:
+        """The rows that follow stand in a block."""
+        self._entered.append(self.last)
+
+    def leave(self) -> None:
+        """The innermost block has ended."""
+        self._entered.pop()
+
     def sources(self, row: PrintedRow) -> Iterator[tuple[tuple[int, ...], str]]:
         """Inputs to try, the likeliest first, each with a note where it is not plain from the table."""
         if row.input_names:
@@ -91,13 +102,12 @@ class Wiring:
         yield (self.last,), ""
         if not self.branches:
             return
-        tried = 0
-        for shape, index in reversed({(): -2, self._input: -1, **self._by_shape}.items()):
-            if index < -1 or index == self.last or tried >= _TRIED:
-                continue
-            tried += 1
+        own = self.shape(self.last)
+        earlier = [self._by_shape.get(self._input, -1), *self._by_shape.values()]
+        tried = dict.fromkeys(index for index in (*reversed(self._entered), *reversed(earlier)) if index != self.last)
+        for index in itertools.islice(tried, _TRIED):
+            shape = self.shape(index)
             yield (index,), f"takes the output of {self._name(index)}; the rows between are another branch"
-            own = self.shape(self.last)
             if len(shape) > 1 and shape[1:] == own[1:]:
                 yield (
                     (index, self.last),
