@@ -6,7 +6,8 @@ References are counted from torchvision's own models on the meta device.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,23 @@ from torch import nn
 
 from inspector.errors import InspectionError
 from inspector.formula import format_count
-from inspector.tables import Contradiction, Solution, Table, read, solve
+from inspector.tables import Contradiction, Solution, SolvedRow, Table, read, solve
+from inspector.tables.derivation import hyperparameters_text
+from inspector.tables.reading.numbers import exact, rounded
 
 ROOT = Path(__file__).parent.parent
 PRINTED = ROOT / "tests" / "tables" / "printed"
 PAGE = ROOT / "models" / "TABLES.md"
 
 
+#: Arguments of torchvision's models.
+ARGUMENTS: dict[str, dict[str, Any]] = {"googlenet": {"aux_logits": False, "init_weights": False}}
+
+
 def count(name: str) -> int:
     """Parameters of a torchvision model."""
     with torch.device("meta"):
-        model: nn.Module = getattr(torchvision.models, name)(weights=None)
+        model: nn.Module = getattr(torchvision.models, name)(weights=None, **ARGUMENTS.get(name, {}))
     return sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -41,6 +48,9 @@ class Case:
         column: heading or name of the network, where several are printed.
         given: further arguments of ``solve``.
         reference: name of torchvision's model, or ``""``.
+        beside: of torchvision's model: why it is another network, or ``""`` where it is the same.
+        figure: the paper's own count as it prints it, and where; or ``""``.
+        against: why the paper's figure is another, or ``""``.
         altered: printed text → what stands in its place, and why.
         why: of ``altered``.
     """
@@ -51,6 +61,9 @@ class Case:
     column: str | None = None
     given: dict[str, Any] = field(default_factory=dict)
     reference: str = ""
+    beside: str = ""
+    figure: tuple[str, str] = ("", "")
+    against: str = ""
     altered: dict[str, str] = field(default_factory=dict)
     why: str = ""
 
@@ -71,10 +84,34 @@ class Case:
 
 _IMAGE = (3, 224, 224)
 CASES = (
-    Case("LeNet-5, as it is taught", "lenet_torchsummary.md", (1, 32, 32), given={"stride": 1, "padding": 0}),
+    Case(
+        "LeNet-5, as it is taught",
+        "lenet_torchsummary.md",
+        (1, 32, 32),
+        given={"stride": 1, "padding": 0},
+        figure=("61,706", "the worked answer"),
+    ),
     Case("LeNet-5, 1998", "lenet5.md", (1, 32, 32)),
-    Case("AlexNet, 2012", "alexnet.md", (3, 227, 227)),
-    Case("VGG-16, 2014", "vgg.tex", _IMAGE, "D", reference="vgg16"),
+    Case(
+        "LeNet-5, 1998, as standard layers",
+        "lenet5.md",
+        (1, 32, 32),
+        altered={r"(S2|C3|S4)(.*)\| [\d,]+ \|": r"\1\2| |"},
+        why="the three counts that the message above refuses are left out",
+        figure=("60,000", "section II.B"),
+        against="its subsampling has 12 + 32 weights, its C3 is joined to a part of S2 and has 900 fewer, and the "
+        "850 of its output are fixed",
+    ),
+    Case(
+        "AlexNet, 2012",
+        "alexnet.md",
+        (3, 227, 227),
+        reference="alexnet",
+        beside="the network of Krizhevsky 2014, arXiv 1404.5997: 64, 192, 384, 256 and 256 channels in one group",
+        figure=("60 million", "abstract"),
+        against="rounded down",
+    ),
+    Case("VGG-16, 2014", "vgg.tex", _IMAGE, "D", reference="vgg16", figure=("138 million", "Table 2")),
     *(
         Case(f"ResNet-{depth}, 2015", "resnet.md", _IMAGE, f"{depth}-layer", reference=f"resnet{depth}")
         for depth in (18, 34, 50)
@@ -90,6 +127,11 @@ CASES = (
         _IMAGE,
         altered={r"\| [\d.]+K \|": "| |"},
         why="the counts above contradict the layers",
+        reference="googlenet",
+        beside="without its auxiliary classifiers; it has batch normalization for biases, and 3×3 where the paper has "
+        "5×5",
+        figure=("6.8 million", "sum of the column"),
+        against="the column counts no biases, 2.7K for 9.2K in the first row, and thousands of 1 024",
     ),
     Case("MobileNet v1, 2017", "mobilenet_v1.md", _IMAGE, given={"rows": {"conv": {"bias": False}}}),
     Case(
@@ -99,12 +141,26 @@ CASES = (
         given={"rows": {"conv": {"bias": False}}},
         altered={r"(Conv dw) / s2(.*1024 dw)": r"\1 / s1\2"},
         why="the stride that the message above proposes",
+        figure=("4.2 million", "Table 8"),
     ),
-    Case("MobileNet v2, 2018", "mobilenet_v2.md", _IMAGE, reference="mobilenet_v2"),
+    Case(
+        "MobileNet v2, 2018",
+        "mobilenet_v2.md",
+        _IMAGE,
+        reference="mobilenet_v2",
+        figure=("3.4M", "Table 4"),
+        against="rounded down, normalizations left out",
+    ),
     Case("DenseNet-121, 2016", "densenet.html", _IMAGE, "DenseNet-121", reference="densenet121"),
     Case("DenseNet-169, 2016", "densenet.html", _IMAGE, "DenseNet-169", reference="densenet169"),
     Case("U-Net, 2015", "unet.csv", (1, 572, 572)),
-    Case("EfficientNet-B0, 2019", "efficientnet_b0.md", _IMAGE, reference="efficientnet_b0"),
+    Case(
+        "EfficientNet-B0, 2019",
+        "efficientnet_b0.md",
+        _IMAGE,
+        reference="efficientnet_b0",
+        figure=("5.3M", "Table 2"),
+    ),
     Case("ViT-Base, 2020", "vit.md", _IMAGE, "ViT-Base", reference="vit_b_16"),
     Case("ViT-Large, 2020", "vit.md", _IMAGE, "ViT-Large"),
 )
@@ -128,12 +184,32 @@ def section(case: Case) -> str:
     lines.append(f"- **{format_count(solution.total_params)} parameters** in {len(solution.rows)} layers")
     if case.reference:
         expected = count(case.reference)
-        verdict = "agrees" if expected == solution.total_params else "differs"
-        lines.append(f"- {verdict} with {format_count(expected)}, torchvision's {case.reference}")
-    opened = solution.ambiguous
-    lines.append(f"- left open: {', '.join(opened) if opened else 'nothing'}")
+        verdict = "agrees with" if expected == solution.total_params else "differs from"
+        why = f": {case.beside}" if case.beside else ""
+        lines.append(f"- {verdict} {format_count(expected)}, torchvision's {case.reference}{why}")
+    lines += figure_line(case, solution.total_params)
+    lines += [f"- left open: {left_open(row)}" for row in solution.rows if row.ambiguous] or ["- left open: nothing"]
     lines += [f"- {note}" for note in solution.notes]
     return "\n".join([*lines, ""])
+
+
+def figure_line(case: Case, params: int) -> list[str]:
+    """The paper's own figure beside ours."""
+    printed, where = case.figure
+    if not printed:
+        return [] if case.reference else ["- the paper prints no count"]
+    within = rounded(printed)
+    agrees = within[0] <= params <= within[1] if within else exact(printed) == params
+    why = f": {case.against}" if case.against else ""
+    return [f"- {'agrees with' if agrees else 'differs from'} {printed}, the paper's figure ({where}){why}"]
+
+
+def left_open(row: SolvedRow) -> str:
+    """What the table leaves open of a row: how many solutions, the best two, and the fact that decides."""
+    fact, left = row.decided_by
+    first, second = (hyperparameters_text(replace(row, choice=choice)) for choice in islice(row.solutions, 2))
+    decides = f"its {fact} would leave {format_count(left)}"
+    return f"{row.name}, {format_count(row.solutions.count)} solutions, such as {first} or {second}; {decides}"
 
 
 def page() -> str:

@@ -13,9 +13,34 @@ def test_the_page_is_what_its_command_writes() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run python -m benchmarks.printed_tables"
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.reference], ids=lambda case: case.title)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.reference and not case.beside], ids=lambda case: case.title
+)
 def test_what_torchvision_has_agrees(case: Case) -> None:
     assert case.solve().total_params == count(case.reference)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("LeNet-5", "AlexNet", "VGG-16", "ResNet-18", "ResNet-34", "ResNet-50", "GoogLeNet", "MobileNet v1"),
+        *("MobileNet v2", "DenseNet-121", "U-Net", "EfficientNet-B0", "ViT-Base"),
+    ],
+)
+def test_each_of_thirteen_architectures_is_solved_and_held_against_something(name: str) -> None:
+    """Against torchvision, the paper's own figure, or both; U-Net's paper prints none."""
+    solved = [part for part in PAGE.read_text(encoding="utf-8").split("\n## ") if part.startswith(name)]
+    assert any("parameters** in" in part and "- left open: " in part for part in solved)
+    held = ("torchvision's", "the paper's figure", "the paper prints no count")
+    assert any(words in part for part in solved for words in held)
+
+
+def test_the_paper_of_lenet_counts_what_it_prints() -> None:
+    """LeCun et al. 1998: "60,000 trainable free parameters"; the output's weights are fixed."""
+    table = read(PRINTED / "lenet5.md")
+    assert sum(row.params or 0 for row in table.rows) == 60_000
+    case = next(case for case in CASES if case.title == "LeNet-5, 1998, as standard layers")
+    assert case.solve().total_params - 60_000 == 900 + 850 - 12 - 32
 
 
 def test_misprints_of_googlenet_are_found() -> None:
