@@ -261,7 +261,7 @@ def _against(found: Table, options: dict[str, Any]) -> tuple[str, bool]:
     """The table beside a model of the user's."""
     from inspector.predict import predict
     from inspector.tables.alignment import align, text
-    from inspector.tables.beside import model_layers, printed_layers
+    from inspector.tables.beside import leaves, model_layers, printed_depth, printed_layers
     from inspector.tables.composites import written_out
     from inspector.tables.solving.solve import input_shape_of
 
@@ -270,12 +270,8 @@ def _against(found: Table, options: dict[str, Any]) -> tuple[str, bool]:
     model: nn.Module = build_target(find_target(options["against"]), parse_arguments(options["arguments"]))
     with screen.models_own_prints_to_stderr():
         prediction = predict(model, (_BATCH, *size), input_dtypes=_dtypes(found))
-    printed = printed_layers(
-        (row, row.output_shape)
-        for row in printed_out.rows
-        if row.kind not in ("container", "input") and row.repeat == 1
-    )
-    pairs = align(printed, model_layers(prediction))
+    printed = printed_layers((row, row.output_shape) for row in leaves(printed_out.rows) if row.repeat == 1)
+    pairs = align(printed, model_layers(prediction, printed_depth(found)))
     said = text(pairs)
     agrees = not any(pair.breaks for pair in pairs)
     total = found.total_params if options["param_total"] is None else options["param_total"]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from inspector.predict import Prediction
+    from inspector.tables.records import PrintedRow, Table
 
 
 def printed_layers(rows: Iterable[tuple[Any, tuple[int, ...] | None]]) -> list[Layer]:
@@ -33,13 +34,36 @@ def _alike(kind: str, shape: tuple[int, ...] | None) -> str:
     return "adaptive_avg_pool" if kind == "avg_pool" and shape and set(shape[1:]) == {1} else kind
 
 
-def model_layers(prediction: Prediction) -> list[Layer]:
-    """The calls of modules that call no other, and the functions called outside them, in order."""
-    parents = {call.parent for call in prediction.modules}
+def printed_depth(table: Table) -> int | None:
+    """The depth to which a tree of modules is printed: torchinfo prints a module at it as one row, whatever it holds."""
+    return max(row.depth for row in table.rows) or None if table.format == "torchinfo" else None
+
+
+def leaves(rows: Sequence[PrintedRow]) -> list[PrintedRow]:
+    """The rows that stand for layers: neither inputs nor containers whose inside is printed."""
+    below = [*rows[1:], None]
+    return [
+        row
+        for row, after in zip(rows, below, strict=True)
+        if row.kind != "input"
+        and (row.kind != "container" or (row.depth > 0 and (after is None or after.depth <= row.depth)))
+    ]
+
+
+def model_layers(prediction: Prediction, depth: int | None = None) -> list[Layer]:
+    """The calls of modules that call no other, and the functions called outside them, in order.
+
+    Args:
+        prediction: of the model.
+        depth: modules at this depth are one layer each, whatever they call.
+    """
+    parents = {call.parent for call in prediction.modules if depth is None or call.depth <= depth}
     places: list[tuple[int, int, Layer]] = []
     for number, call in enumerate(prediction.modules):
         kind = kind_of_class(call.kind)[0]
         if (number in parents and kind != "attention") or not call.output_shapes:
+            continue
+        if depth is not None and call.depth > depth:
             continue
         rows = prediction.rows[slice(*call.rows)]
         shape = _without_batch(call.output_shapes[0])

@@ -12,6 +12,8 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 import inspector
 from inspector.errors import InspectionError
 from inspector.tables import PrintedRow, Table, build, read, solve
+from inspector.tables.alignment import align
+from inspector.tables.beside import leaves, model_layers, printed_depth, printed_layers
 
 IMAGE = (3, 224, 224)
 
@@ -59,6 +61,19 @@ def test_what_keeps_a_shape_may_follow_a_flatten(kind: str, params: int) -> None
     model = build(solution)
     assert model(torch.zeros(2, 8, 3, 3)).shape == (2, 72)
     assert sum(parameter.numel() for parameter in model.parameters()) == params
+
+
+@pytest.mark.parametrize("depth", [2, 3, 9])
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
+def test_a_summary_cut_at_any_depth_is_held_against_its_model(name: str, depth: int) -> None:
+    """A module at the last depth that is printed is one row, whatever it holds."""
+    table = read(printed(name, depth)[0])
+    with torch.device("meta"):
+        model = getattr(torchvision.models, name)(weights=None)
+    rows = printed_layers((row, row.output_shape) for row in leaves(table.rows))
+    pairs = align(rows, model_layers(inspector.predict(model, (2, *IMAGE)), printed_depth(table)))
+    assert [pair for pair in pairs if pair.breaks] == []
+    assert sum(pair.printed is not None for pair in pairs) == len(rows) > 10
 
 
 @pytest.mark.parametrize("named", [False, True])
