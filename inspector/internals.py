@@ -21,7 +21,9 @@ from torch._C._functorch import (
     maybe_get_level,
     peek_interpreter_stack,
 )
-from torch.overrides import _pop_mode, _push_mode
+from torch._tensor import _convert
+from torch.nn.parameter import UninitializedTensorMixin
+from torch.overrides import _pop_mode, _push_mode, get_default_nowrap_functions
 from torch.utils._python_dispatch import _disable_current_modes
 
 if TYPE_CHECKING:
@@ -31,12 +33,32 @@ if TYPE_CHECKING:
 
 #: A context in which no function mode is asked.
 DisableTorchFunction = torch._C.DisableTorchFunction
+#: False inside a class's own ``__torch_function__`` that has passed a call on to PyTorch.
+handlers_enabled = torch._C._is_torch_function_enabled
+_DEFAULT_HANDLER = torch.Tensor.__torch_function__.__func__  # type: ignore[attr-defined]  # a class method
 #: True while any device's autocast is on; the public ``is_autocast_enabled`` needs a question for each device.
 any_autocast_enabled = torch._C._is_any_autocast_enabled
 #: Whether somebody hooked the calls of all modules there are.
 any_global_hook: Callable[[], bool] = torch.nn.modules.module._has_any_global_hook
 #: The innermost functorch transform, or None: not None means that tensors may be batched by ``vmap``.
 functorch_level = peek_interpreter_stack
+
+
+def handler_of(kind: type) -> Callable[..., Any] | None:
+    """A tensor class's own ``__torch_function__``; None where it has PyTorch's, which only gives results their class.
+
+    A lazy tensor's refuses what materialises it.
+    """
+    handler: Any = kind.__torch_function__  # type: ignore[attr-defined]  # what PyTorch looks for
+    default = getattr(handler, "__func__", None) is _DEFAULT_HANDLER or issubclass(kind, UninitializedTensorMixin)
+    return None if default else handler  # type: ignore[no-any-return]
+
+
+def in_class(output: Any, function: Any, kind: type) -> Any:
+    """What PyTorch's ``__torch_function__`` of a class makes of a function's output."""
+    if function in get_default_nowrap_functions() or issubclass(kind, UninitializedTensorMixin):
+        return output
+    return _convert(output, kind)
 
 
 @contextmanager

@@ -31,6 +31,9 @@ from inspector.internals import (
     any_autocast_enabled,
     derivative,
     functorch_level,
+    handler_of,
+    handlers_enabled,
+    in_class,
 )
 from inspector.known import FRESH, KnownValues, Unknown, map_arguments, stand_in
 from inspector.questions import ANSWERS, SET_DATA, SET_GRAD, SETTERS
@@ -74,6 +77,23 @@ class Recorder(TorchFunctionMode):
         self._taken_back: list[tuple[Any, Tensor, Any]] = []  # (setter, tensor, value before)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if types and handlers_enabled():
+            return self._by_handler(func, types, args, kwargs)
+        return self._asked(func, args, kwargs)
+
+    def _by_handler(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """As the class of a tensor among the arguments handles the call; what it calls itself is recorded here."""
+        for kind in types:
+            handler = handler_of(kind)
+            if handler is None:
+                return in_class(self._asked(func, args, kwargs), func, kind)
+            with self:
+                output = handler(func, types, args, kwargs or {})
+            if output is not NotImplemented:
+                return output
+        return self._asked(func, args, kwargs)
+
+    def _asked(self, func: Any, args: Any, kwargs: Any) -> Any:
         if self._symbolic:
             with self._symbols.in_a_rule():
                 return self._call(func, args, kwargs)
