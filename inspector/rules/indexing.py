@@ -5,6 +5,9 @@ Source: PyTorch documentation, "Tensor indexing API"; NumPy's "Advanced indexing
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,17 +29,16 @@ from inspector.rules.common import (
 from inspector.rules.creation import described
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from inspector.rules.common import Outcome
 
 _BASIC = (int, slice, type(None), type(Ellipsis), torch.SymInt)
 _MASKS = (torch.bool, torch.uint8)
+_LONG = 32  # a list of so many items is one index, whatever they are
 
 
 def chosen(input: Tensor, index: Any) -> Tensor:
     """``input[index]``: a view for integers and slices, a new tensor where tensors of indices are among them."""
-    parts = index if type(index) is tuple else (index,)
+    parts = _parts(index)
     advanced = False
     for part in parts:
         if part is True or part is False or not isinstance(part, _BASIC):
@@ -45,13 +47,31 @@ def chosen(input: Tensor, index: Any) -> Tensor:
             raise ValuesNeeded
     if not advanced:
         try:
-            return input[index]
+            return input[parts]
         except (IndexError, ValueError) as error:
             raise ShapeError(f"index {_told(index)} of {list(input.shape)}: {error}") from error
     seen, indices = _split(input, _indices(parts))
     if not any(index is not None for index in indices):
         return seen
     return gathered(seen, indices)
+
+
+def _parts(index: Any) -> tuple[Any, ...]:
+    """One part for each axis that is named; a list names several where PyTorch reads it as a tuple."""
+    if isinstance(index, tuple):
+        return index
+    several = (Tensor, Sequence, slice, type(None), type(Ellipsis))
+    if isinstance(index, list) and len(index) < _LONG and any(isinstance(item, several) for item in index):
+        return tuple(index) if _lists_name_axes() else (index,)
+    return (index,)
+
+
+@cache
+def _lists_name_axes() -> bool:
+    """Does PyTorch read a list of sequences as a tuple? It warns that it will cease, as NumPy has."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.empty((1, 1), device=META)[[[0], [0]]].dim() == 1
 
 
 def _hidden(part: Any) -> bool:
@@ -72,10 +92,10 @@ def _indices(parts: Sequence[Any]) -> list[Any]:
                 found.append(part)
             elif part.is_meta:
                 raise ValuesNeeded
+            elif part.dim() == 0:
+                found.append(bool(part))
             else:
                 found.extend(part.nonzero(as_tuple=True))
-        elif part is True or part is False:
-            raise TypeError("a lone truth value adds an axis: left to PyTorch")
         elif isinstance(part, _BASIC):
             found.append(part)
         else:
@@ -90,7 +110,7 @@ def _indices(parts: Sequence[Any]) -> list[Any]:
 
 def _split(input: Tensor, parts: list[Any]) -> tuple[Tensor, list[Tensor | None]]:
     """The view that integers and slices choose, and for each of its axes the tensor that indexes it, or None."""
-    named = sum([part is not None and part is not Ellipsis for part in parts])
+    named = sum([part is not None and part is not Ellipsis and not isinstance(part, bool) for part in parts])
     if named > input.dim():
         raise ShapeError(f"{named} indices for {list(input.shape)}, which has {input.dim()} axes")
     if Ellipsis not in [part for part in parts if not isinstance(part, Tensor)]:
@@ -104,6 +124,10 @@ def _split(input: Tensor, parts: list[Any]) -> tuple[Tensor, list[Tensor | None]
             else:
                 basic.append(slice(None))
                 indices.append(part)
+            continue
+        if isinstance(part, bool):  # adds an axis, of one element or none
+            basic.append(None)
+            indices.append(empty((int(part),), torch.int64))
             continue
         basic.append(part)
         if part is Ellipsis:

@@ -45,6 +45,8 @@ def index(draw: Any, x: Tensor) -> Any:
         parts.insert(draw(st.integers(0, len(parts))), None)
     if draw(st.integers(0, 2)) == 0:
         parts.insert(draw(st.integers(0, len(parts))), Ellipsis)
+    if draw(st.integers(0, 3)) == 0:
+        parts.insert(draw(st.integers(0, len(parts))), draw(st.booleans()))
     return parts[0] if len(parts) == 1 and draw(st.booleans()) else tuple(parts)
 
 
@@ -189,6 +191,26 @@ def test_an_index_of_every_form(data: st.DataObject) -> None:
     agree(Tensor.__getitem__, getitem(data.draw))
 
 
+@pytest.mark.filterwarnings("ignore:Using a non-tuple sequence")
+@pytest.mark.parametrize(
+    "index",
+    [
+        [torch.tensor([0, 1]), torch.tensor([1, 2])],  # as a tuple: one index for each axis
+        [torch.tensor(0), torch.tensor(1)],
+        [[0, 1], [1, 2]],
+        [slice(None), 0],
+        [None, 0],
+        [Ellipsis, 0],
+        [0] * 33,  # as one index
+        ([[0, 1], [1, 0]],),
+        np.array([[0, 1], [1, 0]]),
+    ],
+    ids=str,
+)
+def test_a_list_of_sequences_indexes_as_pytorch_reads_it(index: Any) -> None:
+    check(Tensor.__getitem__, torch.ones(2, 4, 5), index, on="cpu")
+
+
 @pytest.mark.parametrize(
     "mask",
     [
@@ -200,6 +222,8 @@ def test_an_index_of_every_form(data: st.DataObject) -> None:
 )
 def test_a_mask_asks_for_values_and_takes_assignments(mask: Any) -> None:
     x = torch.ones(3, 2)
+    lone = (Ellipsis, torch.tensor(True), 0)  # one truth value adds an axis
+    assert RULES[Tensor.__getitem__](x, lone)[0].shape == x[lone].shape == (3, 1)
     hidden = twin(mask) if isinstance(mask, Tensor) else torch.empty(3, dtype=torch.bool, device="meta")
     for place in (hidden, (hidden, 0), (Ellipsis, hidden, slice(None))):
         with pytest.raises(ValuesNeeded):
