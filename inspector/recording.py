@@ -248,6 +248,9 @@ class Recorder(TorchFunctionMode):
             except Exception:
                 return self._ask_pytorch(func, args, kwargs)
             shapes = [tuple(t.shape) for t in tensors(output)] if tensors(output) else [tuple(output)]
+            for tensor, shape in zip(tensors(target), shapes, strict=False):
+                if tensor.is_meta and not tensor.numel():
+                    tensor.resize_(shape)  # as PyTorch does, without a warning
             if shapes == [tuple(t.shape) for t in tensors(target)]:
                 return self._record(func, rule, args, kwargs, target, formula, target)
         return self._ask_pytorch(func, args, kwargs)
