@@ -354,26 +354,35 @@ def _predict(
 ) -> Prediction:
     notes = remarks(modules, kinds_of(modules))
     registered = RegisteredTensors(modules)
-    if registered.lazy:
+    lazy = deep_copy(model) if registered.lazy else None
+    if lazy is not None:
         model = deep_copy(model)
         lazy_on_meta(model)
         notes.append("lazy modules were materialised on a copy; the model itself is as lazy as before")
         modules = modules_of(model)
-    with preserved(model, values=False, modules=[module for _, module in modules]), uncompiled():
+    try:
+        with preserved(model, values=False, modules=[module for _, module in modules]), uncompiled():
+            if mode is not None:
+                model.train(mode == "train")
+            if lazy is not None:
+                _follow(model, modules, registered, inputs, symbols, [], afterwards, tracer)
+                modules = modules_of(model)
+                registered = RegisteredTensors(modules)
+            return _follow(model, modules, registered, inputs, symbols, notes, afterwards, tracer)
+    except InspectionError:
+        if inputs.synthetic or not any(not tensor.is_meta for tensor in tensors((inputs.args, inputs.kwargs))):
+            raise
+    afterwards.close()  # what the first pass left in caches outside the model gets values before these are used
+    if lazy is not None:
+        model, modules = lazy, modules_of(lazy)
+    with preserved(model), uncompiled():
         if mode is not None:
             model.train(mode == "train")
-        if registered.lazy:
-            _follow(model, modules, registered, inputs, symbols, [], afterwards, tracer)
+        if lazy is not None:
+            _follow(model, modules, RegisteredTensors(modules), inputs, symbols, [], afterwards, tracer, real=True)
             modules = modules_of(model)
             registered = RegisteredTensors(modules)
-        try:
-            prediction = _follow(model, modules, registered, inputs, symbols, notes, afterwards, tracer)
-        except InspectionError:
-            if inputs.synthetic or not any(not tensor.is_meta for tensor in tensors((inputs.args, inputs.kwargs))):
-                raise
-            with preserved(model):
-                prediction = _follow(model, modules, registered, inputs, symbols, notes, afterwards, tracer, real=True)
-    return prediction
+        return _follow(model, modules, registered, inputs, symbols, notes, afterwards, tracer, real=True)
 
 
 def _follow(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import namedtuple
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 import torch
@@ -276,6 +277,39 @@ def test_other_precisions(dtype: torch.dtype) -> None:
     p = held(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).to(dtype), (1, 3, 5, 5), mode="eval")
     assert {row.dtype for row in p.rows} == {str(dtype).removeprefix("torch.")}
     assert p.param_bytes == (3 * 4 * 9 + 4 + 4 + 4) * dtype.itemsize
+
+
+@cache
+def ramp(size: int) -> Tensor:
+    return torch.arange(float(size))
+
+
+class CachesThenBranches(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        ramped = x * ramp(x.shape[-1])
+        return ramped if x.sum() > 0 else -x
+
+
+def test_what_the_first_pass_cached_has_values_when_the_data_are_run() -> None:
+    ramp.cache_clear()
+    assert [r.kind for r in inspector.predict(CachesThenBranches(), input_data=torch.ones(2, 3)).rows][-1] == "gt"
+    assert ramp(3).tolist() == [0, 1, 2]
+
+
+def test_lazy_modules_in_front_of_a_branch_on_values() -> None:
+    class LazyBranch(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.LazyLinear(3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(x) if x.sum() > 0 else x
+
+    model = LazyBranch()
+    p = inspector.predict(model, input_data=torch.ones(2, 5))
+    assert (p.total_params, p.total_macs) == (3 * 5 + 3, 2 * 3 * 5)
+    assert inspector.predict(model, input_data=-torch.ones(2, 5)).total_macs == 0
+    assert nn.parameter.is_lazy(model.layer.weight)
 
 
 def test_lazy_modules_stay_lazy() -> None:
