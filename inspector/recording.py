@@ -24,6 +24,7 @@ from inspector.calls import (
     told_by_numbers,
     with_levels,
 )
+from inspector.control_flow import meaning_of
 from inspector.errors import NeedsData, ShapeError
 from inspector.fallback import ask_pytorch, asks_for_values, body_of, count_inside, lacks_kernel
 from inspector.inputs import meta_twin
@@ -211,6 +212,10 @@ class Recorder(TorchFunctionMode):
         rule = rule_for(func)
         if rule is not None:
             return self._with_care(func, rule, args, kwargs)
+        meaning = meaning_of(func)
+        if meaning is not None:
+            with self:
+                return meaning(*args, **kwargs)
         body = body_of(func)
         if body is not None and func is not self._followed:
             self._followed = func  # a body that asks for itself again is no body to follow

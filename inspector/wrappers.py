@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from functools import lru_cache
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -81,13 +82,29 @@ def uncompiled() -> Iterator[None]:
         flex._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG = True
     # What torch.compiler.set_stance does, at a fiftieth of its price.
     before = None if compiler is None else compiler._set_stance(compiler.DynamoStance("force_eager"))
+    loader = torch.compile
+    if compiler is None:  # seconds to load, and ``torch.cond`` and its kin would load and use it
+        torch.compile = _as_it_is(loader)
     try:
         yield
     finally:
+        torch.compile = loader
         if compiler is not None:
             compiler._set_stance(before)
         if flex is not None:
             flex._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG = debugged
+
+
+def _as_it_is(compile_there: Callable[..., Any]) -> Any:
+    """``torch.compile`` that, on this thread, gives back the function or module that it gets."""
+    here = get_ident()
+
+    def compile_here(model: Any = None, **options: Any) -> Any:
+        if get_ident() != here:
+            return compile_there(model, **options)
+        return model if model is not None else lambda function: function
+
+    return compile_here
 
 
 @contextmanager

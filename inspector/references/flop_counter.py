@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
+from inspector.control_flow import meaning_of
 from inspector.inputs import ModelInputs
 from inspector.records import MeasuredModule, Measurement
 from inspector.references.running import Setting, conditions, recorded_calls, run
@@ -100,6 +101,22 @@ class _Missed(TorchDispatchMode):
         return out
 
 
+class _Followed(TorchDispatchMode):
+    """Runs PyTorch's control flow as the Python it means, which branch for branch is what an execution does.
+
+    The counter itself takes the larger branch of ``torch.cond`` and refuses to look into loops.
+    """
+
+    supports_higher_order_operators = True
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        meaning = meaning_of(func)
+        if meaning is None:
+            return func(*args, **(kwargs or {}))
+        with self:
+            return meaning(*args, **(kwargs or {}))
+
+
 def flop_counter(model: nn.Module, inputs: ModelInputs) -> Measurement:
     """MACs, half of the counter's FLOPs, of every module call and in total.
 
@@ -113,7 +130,7 @@ def flop_counter(model: nn.Module, inputs: ModelInputs) -> Measurement:
     def watch(setting: Setting) -> None:
         seen.clear()
         missed_by_name.clear()
-        with _Missed() as missed, FlopCounterMode(display=False) as counter:
+        with _Missed() as missed, FlopCounterMode(display=False) as counter, _Followed():
 
             def read() -> _Reading:
                 return _Reading(int(counter.get_total_flops()), missed.macs, len(missed.names))
