@@ -118,9 +118,14 @@ class Tracer(Recorder):
         return not (state["_forward_hooks"] or state["_forward_pre_hooks"] or "forward" in state or self._all_hooked)
 
     def script(self, original: Any, script: Any, args: Any, kwargs: Any) -> Any:
-        """A call of TorchScript: one row, counted by PyTorch; the parameters that it read come with it."""
+        """A call of TorchScript: the Python that it was made of, where it keeps that, as functions do; else one row,
+        counted by PyTorch, with the parameters that it read.
+        """
         if watcher_here() != self._call_module:
             return original(script, *args, **kwargs)
+        python = getattr(script, "_torchdynamo_inline", None)
+        if python is not None:
+            return python(*args, **kwargs)
         with DisableTorchFunction():
             try:
                 output, macs, read = count_inside(original, (script, *args), kwargs, self._real)

@@ -95,7 +95,7 @@ class Fn(nn.Module):
         return self.function(x)
 
 
-def test_a_scripted_function_in_a_forward_is_one_row_with_its_count() -> None:
+def test_a_scripted_function_is_followed_as_the_python_it_was_made_of() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript is deprecated in later versions, and still met
 
@@ -104,9 +104,12 @@ def test_a_scripted_function_in_a_forward_is_one_row_with_its_count() -> None:
             return torch.mm(x, x.t()).relu() + 1
 
     p = inspector.predict(Fn(scripted), (3, 5))
-    (row,) = p.rows
-    assert row.macs == 3 * 5 * 3
-    assert row.source == "pytorch"
+    assert [(row.kind, row.macs, row.source) for row in p.rows] == [
+        ("t", 0, "formula"),
+        ("mm", 3 * 5 * 3, "formula"),
+        ("relu", 0, "formula"),
+        ("add", 0, "formula"),
+    ]
     assert p.modules[0].output_shapes == ((3, 3),)
     assert scripted(torch.ones(2, 2)).tolist() == [[3, 3], [3, 3]]
 
