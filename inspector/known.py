@@ -131,7 +131,7 @@ class KnownValues:
             return
         with torch.no_grad():
             for tensor, source in reversed(kept):  # a view before its base, which cannot be exchanged under it
-                with suppress(RuntimeError):
+                with suppress(Exception):  # what cannot be computed stays without values
                     swap_tensors(tensor, _Replay(self._writes).value(source, source.memory).clone().to(home))
 
     def value_or_itself(self, tensor: Tensor) -> Tensor:

@@ -242,21 +242,23 @@ class Recorder(TorchFunctionMode):
         return self._record(torch.autograd.grad, None, (outputs, inputs), {}, found, None, found, macs=None)  # type: ignore[no-any-return]
 
     def _rule_failed(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
-        """The rule does not know these arguments: ``out=`` names the result, all else is PyTorch's to answer or
+        """The rule does not know these arguments: ``out=`` names the result, or None; all else is PyTorch's to answer or
         refuse.
         """
-        target = kwargs.get("out")
-        if target is not None:
+        if "out" in kwargs:
+            target = kwargs["out"]
             rest = {key: value for key, value in kwargs.items() if key != "out"}
             try:
-                output, formula = rule(*args, **rest)
+                output, formula = shaped(rule, args, rest)
             except Exception:
                 return self._ask_pytorch(func, args, kwargs)
-            shapes = [tuple(t.shape) for t in tensors(output)] if tensors(output) else [tuple(output)]
+            if target is None:
+                return self._record(func, rule, args, rest, output, formula, output)
+            shapes = [t.shape for t in tensors(output)]
             for tensor, shape in zip(tensors(target), shapes, strict=False):
                 if tensor.is_meta and not tensor.numel():
                     tensor.resize_(shape)  # as PyTorch does, without a warning
-            if shapes == [tuple(t.shape) for t in tensors(target)]:
+            if shapes == [t.shape for t in tensors(target)]:
                 return self._record(func, rule, args, kwargs, target, formula, target)
         return self._ask_pytorch(func, args, kwargs)
 

@@ -180,3 +180,14 @@ def test_what_a_forward_leaves_in_caches_has_values_afterwards() -> None:
     assert kept["view"].tolist() == [1, 2, 3]
     assert causal.cache_info().hits == 1, "the second prediction met the first one's mask"
     assert torch.equal(model(torch.zeros(4, 4)), expected)
+
+
+def test_a_cache_that_cannot_be_computed_does_no_harm() -> None:
+    kept: dict[str, Tensor] = {}
+
+    def forward(buffer: Tensor, x: Tensor) -> Tensor:
+        kept["wrong"] = torch.arange(3)[torch.tensor([7])]  # sizes alone do not tell that 7 is too far
+        return x + 1
+
+    assert inspector.predict(Fn(forward), (4, 4)).modules[0].output_shapes == ((4, 4),)
+    assert kept["wrong"].shape == (1,)

@@ -179,6 +179,11 @@ def test_in_place_and_out_forms() -> None:
     assert p.modules[0].output_shapes == ((5, 4),)
 
 
+def test_an_out_that_is_none_is_no_out() -> None:
+    p = held(Fn(lambda linear, x: torch.mean(linear(x), dim=-1, out=None) + torch.add(x, 1, out=None).sum()), (5, 4))
+    assert kinds(p) == ["linear", "mean", "add", "sum", "add"]
+
+
 def test_a_forward_that_catches_what_a_submodule_raises() -> None:
     class Picky(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

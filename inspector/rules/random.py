@@ -43,7 +43,7 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, dtype: torch.dtype | 
 
 
 def drawn(input: Tensor, p: Any = None, *, generator: Any = None) -> Outcome:
-    """torch.bernoulli, poisson: one draw for each element."""
+    """torch.bernoulli, poisson, and what Gamma and Dirichlet distributions draw with: one draw for each element."""
     return empty(input.shape, input.dtype), ELEMENTWISE(n=input.numel())
 
 
@@ -79,6 +79,8 @@ RULES: dict[Any, Rule] = {
     torch.normal: normal,
     **spread("bernoulli", drawn, (torch, Tensor)),
     torch.poisson: drawn,
+    torch._standard_gamma: drawn,
+    torch._sample_dirichlet: drawn,
     torch.binomial: binomial,
     **spread("multinomial", multinomial),
     **spread(_IN_PLACE, drawn_in_place, (Tensor,)),

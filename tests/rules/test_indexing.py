@@ -238,6 +238,13 @@ def test_a_tensor_as_the_bound_of_a_slice_asks_for_values() -> None:
         RULES[Tensor.__getitem__](torch.ones(3), slice(torch.empty((), device="meta"), None))
 
 
+@pytest.mark.filterwarnings("ignore:Using a non-tuple sequence")  # deprecated, and still met
+def test_a_list_with_slices_reads_as_a_tuple() -> None:
+    x = torch.ones(3, 4, 5)
+    for index in ([slice(None), slice(1, 3)], [Ellipsis, None, 2], [slice(2), torch.tensor([0, 3, 3])]):
+        check(Tensor.__getitem__, x, index, on="cpu")
+
+
 def test_which_element_a_lone_index_names_changes_no_size() -> None:
     output, _ = RULES[Tensor.__getitem__](
         torch.empty(3, 4, device="meta"), torch.empty((), dtype=torch.int64, device="meta")
