@@ -242,8 +242,8 @@ class Recorder(TorchFunctionMode):
         return self._record(torch.autograd.grad, None, (outputs, inputs), {}, found, None, found, macs=None)  # type: ignore[no-any-return]
 
     def _rule_failed(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
-        """The rule does not know these arguments: ``out=`` names the result, or None; all else is PyTorch's to answer or
-        refuse.
+        """The rule does not know these arguments: ``out=`` names the result, or None; all else PyTorch answers or
+        refuses.
         """
         if "out" in kwargs:
             target = kwargs["out"]
