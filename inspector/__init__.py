@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from inspector.errors import InspectionError, NeedsData, ShapeError
     from inspector.formula import Formula
     from inspector.memory import Memory, memory
-    from inspector.predict import Prediction, predict
+    from inspector.predict import predict
+    from inspector.prediction import Prediction
     from inspector.verify import Verification, verify
 
 __all__ = [
@@ -49,7 +50,7 @@ _HOMES = {
     "ShapeError": "errors",
     "Memory": "memory",
     "memory": "memory",
-    "Prediction": "predict",
+    "Prediction": "prediction",
     "predict": "predict",
     "Verification": "verify",
     "verify": "verify",

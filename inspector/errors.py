@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from inspector.predict import Prediction
+    from inspector.prediction import Prediction
 
 
 class InspectionError(Exception):

@@ -22,7 +22,8 @@ from inspector.allocations import Allocations
 from inspector.errors import InspectionError
 from inspector.inputs import ModelInputs, make_inputs
 from inspector.internals import fake_tensors, without_outer_modes
-from inspector.predict import Prediction, predict
+from inspector.predict import predict
+from inspector.prediction import Prediction
 from inspector.preserve import ONE_AT_A_TIME, preserved
 from inspector.records import MemoryCall
 from inspector.references.running import Call, Setting, recorded_calls, run

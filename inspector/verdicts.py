@@ -14,7 +14,7 @@ from inspector.records import Check, MeasuredModule, Measurement, ModuleCall, Ve
 from inspector.rules import RULES, TABLES
 
 if TYPE_CHECKING:
-    from inspector.predict import Prediction
+    from inspector.prediction import Prediction
 
 
 def failed(measurement: Measurement) -> Check:

@@ -12,7 +12,8 @@ from torch import nn
 
 from inspector.inputs import ModelInputs, make_inputs
 from inspector.internals import without_outer_modes
-from inspector.predict import Prediction, predict
+from inspector.predict import predict
+from inspector.prediction import Prediction
 from inspector.preserve import preserved
 from inspector.records import Check, Measurement
 from inspector.references.execution import execution

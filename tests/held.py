@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 import inspector
-from inspector.predict import Prediction
+from inspector.prediction import Prediction
 
 
 def held(model: nn.Module, input_size: Any = None, *, by_formula: bool = True, **options: Any) -> Prediction:

@@ -17,7 +17,8 @@ from torch.nn.parameter import is_lazy
 
 from inspector.bench.unavoidable import shares
 from inspector.internals import DisableTorchFunction, any_autocast_enabled
-from inspector.predict import Prediction, predict_with
+from inspector.predict import predict_with
+from inspector.prediction import Prediction
 from inspector.rules.convolution import per_axis
 from inspector.structure import tensors
 from inspector.trace import Tracer

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from inspector.bench.demand import Demand
     from inspector.bench.floor import ModelFloor
     from inspector.bench.layers import LayerTimes
-    from inspector.predict import Prediction
+    from inspector.prediction import Prediction
 
 
 def rows_of(

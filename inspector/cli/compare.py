@@ -14,7 +14,7 @@ from inspector.errors import InspectionError
 
 if TYPE_CHECKING:
     from inspector.comparison import Comparison
-    from inspector.predict import Prediction
+    from inspector.prediction import Prediction
 
 
 @click.command()

@@ -11,7 +11,7 @@ from inspector.cli import screen
 from inspector.cli.question import Question, asks
 
 if TYPE_CHECKING:
-    from inspector.predict import Prediction
+    from inspector.prediction import Prediction
     from inspector.report.view import PredictionView
 
 

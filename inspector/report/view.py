@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class PredictionView(Protocol):
-    """A prediction as reports read it; ``inspector.predict.Prediction`` is one.
+    """A prediction as reports read it; ``inspector.prediction.Prediction`` is one.
 
     ``modules[0]`` is the root, in whose forward all rows were made. Counts are ints, or sympy expressions where a size
     was a symbol.

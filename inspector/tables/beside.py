@@ -11,7 +11,7 @@ from inspector.tables.solving.kinds import moving_statistics
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from inspector.predict import Prediction
+    from inspector.prediction import Prediction
     from inspector.tables.records import PrintedRow, Table
 
 

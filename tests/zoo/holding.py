@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from inspector.predict import Prediction, predict
+from inspector.predict import predict
+from inspector.prediction import Prediction
 from tests.zoo.witness import Seen, see
 
 
