@@ -122,7 +122,7 @@ def test_against_pytorchs_own_tracker() -> None:
 def test_against_the_profiler() -> None:
     """PyTorch's profiler sees the allocator itself: what it says is still held after the forward is what is kept."""
     model, x = LeNet5(), torch.randn(8, 1, 32, 32)
-    with torch.profiler.profile(profile_memory=True) as profile:
+    with torch.profiler.profile(profile_memory=True, acc_events=True) as profile:
         returned = model(x)
     held = sum(event.self_cpu_memory_usage for event in profile.events())
     del returned

@@ -165,9 +165,9 @@ def test_sizes_that_pytorch_refuses() -> None:
         F.grid_sample, x, torch.ones(2, 3, 3, 3), align_corners=True, on="cpu"
     )
     assert "takes matrices [2, 2, 3]" in refused(F.affine_grid, torch.ones(1, 2, 3), (2, 3, 4, 5), align_corners=True)
-    assert "takes (*, C·9, H, W)" in refused(F.pixel_shuffle, x, 3)
-    assert "takes (*, C, H·2, W·2)" in refused(F.pixel_unshuffle, x, 2)
-    assert "into 3 groups" in refused(F.channel_shuffle, x, 3)
+    assert "takes (*, C·9, H, W)" in refused(F.pixel_shuffle, x, 3, on="cpu")
+    assert "takes (*, C, H·2, W·2)" in refused(F.pixel_unshuffle, x, 2, on="cpu")
+    assert "into 3 groups" in refused(F.channel_shuffle, x, 3, on="cpu")
     assert "no block of [6, 6] fits" in refused(F.unfold, x, 6)
     assert "takes a multiple of 4 rows and 12 columns" in refused(F.fold, torch.ones(2, 12, 11), (4, 5), 2)
     assert "from the last on" in refused(F.pad, x, (1, 2, 3))
