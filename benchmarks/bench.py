@@ -7,6 +7,7 @@ the table of benchmarks/README.md. The file is written after each part, so that 
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib.util
 import warnings
 from collections.abc import Iterator
@@ -203,6 +204,8 @@ def main() -> None:
     if options.gpu and not torch.cuda.is_available():
         parser.error("--gpu: PyTorch sees no CUDA device")
     warnings.simplefilter("ignore")  # what models warn of
+    gc.collect()
+    gc.freeze()  # what is imported by now is no garbage to look through before every timing
     device = "cuda" if options.gpu else "cpu"
     limits = ceilings(device, fresh=not options.quick, quick=options.quick)
     report: dict[str, Any] = {"environment": environment(limits), "ceilings": limits.to_json()}
