@@ -21,6 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from inspector.bench.ceilings import usable
 from inspector.bench.clocks import clock_for
+from inspector.bench.guard import running
 from inspector.bench.intervals import paired
 from inspector.bench.measuring import summarize
 from inspector.bench.modes import prepared, stepping
@@ -94,7 +95,7 @@ def scaling(
     if home.type == "cuda":
         torch.cuda.set_device(home)
     inputs = make_inputs(model, input_size, input_data, input_dtypes, input_kwargs)
-    with ONE_AT_A_TIME, preserved(model):
+    with ONE_AT_A_TIME, preserved(model), running("eager", home):
         runs = deep_copy(model).to(home).train()
         parameters = [parameter for parameter in runs.parameters() if parameter.requires_grad]
         if not parameters:

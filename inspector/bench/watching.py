@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,8 +51,9 @@ def watching(device: str) -> Iterator[Seen]:
     """
     seen = Seen()
     before, own, start = _busy(), _own(), time.perf_counter()
+    asking: AbstractContextManager[list[str]] = _asking(_QUERY) if device == "cuda" else nullcontext([])
     try:
-        with _asking(_QUERY) if device == "cuda" else nullcontext([]) as answers:
+        with asking as answers:
             yield seen
     finally:
         after, wall = _busy(), time.perf_counter() - start

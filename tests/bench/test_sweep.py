@@ -56,6 +56,13 @@ def test_where_memory_ends_the_smaller_sizes_are_kept(error: BaseException) -> N
     assert found.limit == "memory suffices for 4, not for 8"
 
 
+def test_an_error_that_came_of_a_lack_of_memory_is_one() -> None:
+    """As where the end of a graph's capture fails because what was captured had failed."""
+    ended = RuntimeError("CUDA error: operation failed due to a previous error during capture")
+    ended.__context__ = torch.OutOfMemoryError("CUDA out of memory")
+    assert list(_sweep(doubling(), _runs_out(4, ended)).timings) == [1, 2]
+
+
 def test_where_all_sizes_together_do_not_fit_the_largest_goes() -> None:
     calls = {"at 8": 0}
 
