@@ -26,6 +26,8 @@ PICTURE = ROOT / ".github" / "summary.svg"
 INSTALLS = re.compile(r"^pip install -e \S+ && ", re.MULTILINE)
 VERSION = re.compile(r"\b(torch|torchinfo) \d[^,)\s]*")
 FILE = re.compile(r"# (\w+\.py)\n")
+#: What times this machine is tried again where others kept it busy, with ceilings measured anew.
+TIMED = re.compile(r"\binspector[ .]bench\b")
 
 
 class Block(NamedTuple):
@@ -76,14 +78,13 @@ def test_block_runs(place: str, folder: Path, request: pytest.FixtureRequest) ->
     else:
         command = [sys.executable, "-W", "error", "-c", code]
     here = Path(sys.executable).parent
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}"},
-    )
+    env = {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}"}
+    for again in range(3 if TIMED.search(code) else 1):
+        if again:
+            env["XDG_CACHE_HOME"] = str(folder / f"cache {again}")
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=env)
+        if done.returncode == 0 and (printed is None or done.stdout.strip() == printed.strip()):
+            break
     assert done.returncode == 0, f"{place}:\n{done.stdout}{done.stderr}"
     if printed is not None and request.config.getoption("--update-goldens"):
         page = ROOT / place.partition(":")[0]

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from inspector.bench.ceilings import usable
-from inspector.bench.guard import current, running
+from inspector.bench.guard import current, placed, running
 from inspector.bench.modes import captured, prepared, stepping
 from inspector.bench.sweep import Sweep, doubling, sweep
 from inspector.errors import InspectionError
 from inspector.inputs import make_inputs
 from inspector.preserve import ONE_AT_A_TIME, preserved
-from inspector.structure import deep_copy, map_tensors, tensors
+from inspector.structure import map_tensors, tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -61,7 +61,7 @@ def sweep_batches(
     inputs = make_inputs(model, input_size, input_data, input_dtypes, input_kwargs)
     _check_batch(inputs.on("meta"))
     with ONE_AT_A_TIME, preserved(model), warnings.catch_warnings(), current(home), running(mode, home):
-        runs = deep_copy(model).to(home)
+        runs = placed(model, home)
         runs.train(backward)
         given_args, given_kwargs = inputs.on(home)
         parameters = [parameter for parameter in runs.parameters() if parameter.requires_grad]

@@ -10,10 +10,13 @@ import torch
 from inspector.bench.exhaustion import out_of_memory
 from inspector.errors import InspectionError
 from inspector.places import place_of
+from inspector.structure import deep_copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+
+    from torch import nn
 
 _RUNS = {
     "compile": "torch.compile does not manage this forward (--mode eager times it as it is)",
@@ -24,6 +27,22 @@ _RUNS = {
 def current(device: torch.device) -> AbstractContextManager[Any]:
     """Make a CUDA device the current one: events, streams and kernels' memory belong to that."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+def placed(model: nn.Module, device: torch.device, dtype: torch.dtype | None = None) -> nn.Module:
+    """A copy on the device, in the dtype where one is given.
+
+    Raises:
+        InspectionError: the model has no values that could be copied.
+    """
+    copy = deep_copy(model)
+    try:
+        return copy.to(device, dtype) if dtype is not None else copy.to(device)
+    except NotImplementedError as error:
+        said = str(error).partition(";")[0]
+        raise InspectionError(
+            f"the model cannot be brought to {device}: {said}. Build it on a device that holds values: cpu, cuda"
+        ) from error
 
 
 @contextmanager

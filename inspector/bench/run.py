@@ -16,7 +16,7 @@ from inspector.bench.clocks import clock_for
 from inspector.bench.demand import demands
 from inspector.bench.environment import environment
 from inspector.bench.floor import Roof, model_floor
-from inspector.bench.guard import current, running
+from inspector.bench.guard import current, placed, running
 from inspector.bench.layers import marker_for, time_layers
 from inspector.bench.measuring import time_calls
 from inspector.bench.modes import AUTOCAST, UNSTARTED, WATCHED, captured, prepared, stepping
@@ -28,7 +28,7 @@ from inspector.inputs import dtype_name, dtype_of, make_inputs
 from inspector.memory import memory
 from inspector.preserve import ONE_AT_A_TIME, preserved
 from inspector.report import benchmark as report
-from inspector.structure import deep_copy, map_tensors, tensors
+from inspector.structure import map_tensors, tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -149,7 +149,7 @@ def bench(
     with ONE_AT_A_TIME, preserved(model), warnings.catch_warnings(), current(home):
         limits = ceilings or measured_ceilings(str(home))
         held = _allocated(home)
-        runs = deep_copy(model).to(home, target) if target is not None else deep_copy(model).to(home)
+        runs = placed(model, home, target)
         runs.train(backward)
 
         def convert(tensor: Tensor) -> Tensor:

@@ -21,14 +21,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from inspector.bench.ceilings import usable
 from inspector.bench.clocks import clock_for
-from inspector.bench.guard import running
+from inspector.bench.guard import placed, running
 from inspector.bench.intervals import paired
 from inspector.bench.measuring import summarize
 from inspector.bench.modes import prepared, stepping
 from inspector.errors import InspectionError
 from inspector.inputs import make_inputs
 from inspector.preserve import ONE_AT_A_TIME, preserved
-from inspector.structure import deep_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -96,7 +95,7 @@ def scaling(
         torch.cuda.set_device(home)
     inputs = make_inputs(model, input_size, input_data, input_dtypes, input_kwargs)
     with ONE_AT_A_TIME, preserved(model), running("eager", home):
-        runs = deep_copy(model).to(home).train()
+        runs = placed(model, home).train()
         parameters = [parameter for parameter in runs.parameters() if parameter.requires_grad]
         if not parameters:
             raise InspectionError("no trainable parameter: there are no gradients to exchange")

@@ -315,6 +315,11 @@ def test_a_broken_record_is_refused_where_it_is_read(broken: dict, found: Benchm
         read_records(file)
 
 
+def test_a_model_without_values_is_refused(limits: Ceilings) -> None:
+    with pytest.raises(InspectionError, match=r"cannot be brought to cpu.*holds values: cpu, cuda"):
+        inspector.bench(nn.Linear(2, 2, device="meta"), (1, 2), samples=6, ceilings=limits)
+
+
 def slower(record: Record, factor: float) -> Record:
     samples = [factor * (1 + step / 1000) for step in range(20)]
     return dataclasses.replace(record, timing=summarize(samples, samples))
