@@ -86,7 +86,9 @@ def _higher(one: Ceilings, other: Ceilings) -> Ceilings:
     )
 
 
-def _passed(model: nn.Module, size: Any, limits: Ceilings, **options: Any) -> tuple[Benchmark, set[str]]:
+def _passed(
+    model: nn.Module, size: Any, limits: Ceilings, fresh: Callable[[str], Ceilings] = measure, **options: Any
+) -> tuple[Benchmark, set[str]]:
     """The last measurement, and what was quicker than its floor in every one of some tries.
 
     A wrong formula is passed every time. Ceilings that were measured while others were at work are not: they are
@@ -95,7 +97,7 @@ def _passed(model: nn.Module, size: Any, limits: Ceilings, **options: Any) -> tu
     always: set[str] | None = None
     for again in range(_TRIES):
         if again:
-            limits = _higher(limits, measure(limits.device))
+            limits = _higher(limits, fresh(limits.device))
         asked = {"device": limits.device, "samples": 6, "seconds": 0.5, "ceilings": limits, **options}
         found = bench(model, size, **asked)
         passed = {f"{row.path} ({row.kind})" for row in found.rows if row.lost < 0}
@@ -132,7 +134,7 @@ def test_no_odd_layer_is_faster_than_its_floor(kind: str, limits: Ceilings) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "swin_t"])
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small"])
 def test_no_training_step_is_faster_than_its_floor(name: str, limits: Ceilings) -> None:
     model, size = _classifier(name)
     found, passed = _passed(model, (2, *size[1:]), limits, backward=True)
@@ -156,7 +158,7 @@ def test_a_floor_that_is_much_too_high_is_passed(limits: Ceilings, monkeypatch: 
     """The laws above can fail, in every one of their tries, also on a machine that others keep busy."""
     monkeypatch.setattr(floor, "_FLOPS_PER_MAC", 2 * 1000)
     model, size = _classifier("squeezenet1_1")
-    assert len(_passed(model, size, limits)[1]) > 20
+    assert len(_passed(model, size, limits, fresh=lambda _: limits)[1]) > 20
 
 
 @pytest.mark.parametrize(("factor", "quicker"), [(1.0, []), (1.2, ["0", "1"])])
