@@ -31,6 +31,8 @@ _LOSSES = {
     "l1": "l1_loss",
     "nll": "nll_loss",
 }
+#: Those whose labels are numbers of classes.
+_OF_CLASSES = ("cross_entropy", "nll")
 _INPUTS, _LABELS = ("images", "x", "X", "inputs", "data", "x_train"), ("labels", "y", "Y", "targets", "y_train")
 #: How many samples stand in where no data are given.
 _RANDOM = 256
@@ -106,7 +108,7 @@ def _advice(
     function = _loss(loss)
     torch.manual_seed(seed)
     model = question.build(question.find())
-    samples = _samples(data, size) if data is not None else _random(model, size, loss)
+    samples = _samples(data, size, loss) if data is not None else _random(model, size, loss)
     if loss == "cross_entropy":
         _check_classes(model, samples, data)
     with _progress() as told:
@@ -158,8 +160,8 @@ def _sizes(size: str) -> tuple[int, ...]:
     return tuple(int(each) for each in shape.sizes)
 
 
-def _samples(data: str, size: str | None) -> Samples:
-    """The user's samples; whole numbers from 0 to 255 become shares of 255."""
+def _samples(data: str, size: str | None, loss: str) -> Samples:
+    """The user's samples; whole numbers from 0 to 255 become shares of 255, and classes whole numbers."""
     import torch
 
     from inspector.experiments.advice import Samples
@@ -182,13 +184,23 @@ def _samples(data: str, size: str | None) -> Samples:
         x = x.float()
     if size is not None and tuple(x.shape[1:]) != _sizes(size):
         raise InspectionError(f"--input {size}: the samples of {data} are {', '.join(map(str, x.shape[1:]))}")
+    if x.is_floating_point() and not bool(x.isfinite().all()):
+        first = int((~x.flatten(1).isfinite()).any(1).nonzero()[0])
+        raise InspectionError(f"--data {data}: sample {first} (from 0) holds a number that is not finite")
     y = y.float() if y.is_floating_point() else y.long()
+    if loss in _OF_CLASSES and y.is_floating_point() and y.dim() == 1:
+        if not bool((y == y.round()).all()):
+            raise InspectionError(f"--data {data}: {loss} takes classes, whole numbers from 0, and the labels are not")
+        y = y.long()
     return Samples(x, y, True, f"{len(x)} samples of {path.name}")
 
 
 def _pair(data: str) -> tuple[Tensor, Tensor]:
     """Samples and labels of a file of tensors."""
-    found = read_inputs(data)
+    try:
+        found = read_inputs(data)
+    except InspectionError as error:  # that names the option which other commands read files by
+        raise InspectionError(str(error).replace("--input-file", "--data", 1)) from error
     if isinstance(found, tuple) and len(found) == 2:
         return found[0], found[1]
     if isinstance(found, dict):
@@ -214,7 +226,7 @@ def _random(model: nn.Module, size: str | None, loss: str) -> Samples:
         raise InspectionError("give --data FILE with samples and labels, or --input SHAPE of one sample: 3,32,32")
     x = torch.randn(_RANDOM, *_sizes(size))
     output = predict(model, (2, *_sizes(size))).modules[0].output_shapes[0]
-    if loss in ("cross_entropy", "nll"):
+    if loss in _OF_CLASSES:
         y = torch.randint(int(output[1]), (_RANDOM, *map(int, output[2:])))
     else:
         y = torch.rand(_RANDOM, *map(int, output[1:]))

@@ -43,6 +43,10 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     np.savez(tmp_path / "far.npz", x=x, y=np.arange(48))
     np.savez(tmp_path / "odd.npz", a=x)
     np.savez(tmp_path / "few.npz", x=x[:4], y=np.arange(4) % 3)
+    np.savez(tmp_path / "floats.npz", x=x, y=x[:, :3].argmax(1).astype(float))
+    np.savez(tmp_path / "halves.npz", x=x, y=x[:, :3].argmax(1) + 0.5)
+    np.savez(tmp_path / "nan.npz", x=np.where(np.arange(48)[:, None] == 7, np.nan, x), y=x[:, :3].argmax(1))
+    (tmp_path / "broken.npz").write_bytes(b"PK no archive")
     torch.save((torch.ones(9, 6), torch.zeros(8)), tmp_path / "unequal.pt")
     monkeypatch.chdir(tmp_path)
     return lambda *options: CliRunner().invoke(main, ["batch-size", *options], catch_exceptions=False)
@@ -65,6 +69,11 @@ def test_json_and_a_loss_of_ones_own(ask: Ask) -> None:
     assert {each["name"] for each in found["remedies"]} == {"freeze batch norm", "group norm", "accumulate gradients"}
 
 
+def test_classes_may_be_stored_as_floats(ask: Ask) -> None:
+    result = ask("own_net.py:Net", "--data", "floats.npz", "--most", "4", "--updates", "0")
+    assert result.exit_code == 0, result.stderr
+
+
 @pytest.mark.slow
 def test_without_data_times_alone(ask: Ask) -> None:
     result = ask("own_net.py:Net", "--input", "6", "--most", "8", "--markdown")
@@ -79,6 +88,9 @@ def test_without_data_times_alone(ask: Ask) -> None:
         ((), "give --data FILE"),
         (("--data", "none.npz"), "no such file"),
         (("--data", "odd.npz"), "it holds a"),
+        (("--data", "broken.npz"), "--data broken.npz cannot be read"),
+        (("--data", "nan.npz"), "sample 7 (from 0) holds a number that is not finite"),
+        (("--data", "halves.npz"), "cross_entropy takes classes, whole numbers from 0"),
         (("--data", "few.npz"), "8 or more; got 4 and 4"),
         (("--data", "unequal.pt"), "got 9 and 8"),
         (("--data", "far.npz"), "labels run from 0 to 47, and the model gives 3 outputs"),
