@@ -1,8 +1,9 @@
-"""Time and verdict of every experiment: ``python -m benchmarks.experiments [--quick] [--gpu] [--out DIR]``.
+"""Time and verdict of every experiment: ``python -m benchmarks.experiments [--quick] [--gpu] [--seeds N] [--out DIR]``.
 
 Without ``--gpu`` each runs on the CPU in its quick form, as ``inspector experiment all --quick`` does; with it, on the
 CUDA device in full, and figures of those runs lie beside the JSON. What the JSON holds of the other device stays in it.
-When interrupted, it writes what it has.
+With more seeds, time and claims are those of the first, and the verdicts of the others are said beside them. When
+interrupted, it writes what it has.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ HERE = Path(__file__).parent
 _DEVICES = {"cpu": "CPU, quick", "cuda": "GPU, full"}
 
 
-def measured(name: str, device: str, quick: bool, pictures: Path | None) -> dict[str, Any]:
-    """One experiment: seconds, verdict and claims; its figure is copied to ``pictures``."""
+def measured(name: str, device: str, quick: bool, pictures: Path | None, seeds: int = 1) -> dict[str, Any]:
+    """One experiment: seconds, verdict and claims, of further seeds verdicts; its figure is copied to ``pictures``."""
     print(f"{name} on {device} ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         start = time.perf_counter()
@@ -46,10 +47,12 @@ def measured(name: str, device: str, quick: bool, pictures: Path | None) -> dict
             pictures.mkdir(parents=True, exist_ok=True)
             shutil.copy(drawn, pictures / f"{name}.svg")
     verdicts = [judged.verdict for judged in result.claims]
+    others = [run(name, device=device, quick=quick, seed=seed) for seed in range(1, seeds)]
     return {
         "seconds": seconds,
         "verdict": result.verdict,
         "claims": {verdict: verdicts.count(verdict) for verdict in ("pass", "fail", "inconclusive")},
+        "seeds": [each.verdict for each in (result, *others)],
         "open": {judged.claim.name: judged.reason for judged in result.claims if judged.verdict != "pass"},
         "environment": dict(result.environment),
     }
@@ -76,22 +79,30 @@ def _cell(entry: dict[str, Any] | None) -> str:
     if "claims" not in entry:
         return entry["verdict"]
     claims = entry["claims"]
-    return f"{entry['verdict']}, {claims['pass']} of {sum(claims.values())} claims, {entry['seconds']:.1f} s"
+    said = f"{entry['verdict']}, {claims['pass']} of {sum(claims.values())} claims, {entry['seconds']:.1f} s"
+    seeds = entry.get("seeds", [])
+    return said if len(seeds) < 2 else f"{said}; {seeds.count('fail')} of {len(seeds)} seeds fail"
 
 
 def suite(
-    chosen: list[str], device: str, quick: bool, pictures: Path | None, keep: Callable[[dict[str, Any]], None]
-) -> None:
+    chosen: list[str],
+    device: str,
+    quick: bool,
+    pictures: Path | None,
+    keep: Callable[[dict[str, Any]], None],
+    seeds: int = 1,
+) -> dict[str, Any]:
     """Every experiment, until Ctrl-C; what there is of them is kept after each."""
     found: dict[str, Any] = {}
     with interrupts() as check:
         try:
             for name in chosen:
-                found[name] = measured(name, device, quick, pictures)
+                found[name] = measured(name, device, quick, pictures, seeds)
                 keep(found)
                 check()
         except KeyboardInterrupt:
             print("interrupted: what is measured is written", file=sys.stderr, flush=True)
+    return found
 
 
 def report(found: dict[str, Any], device: str, before: dict[str, Any]) -> dict[str, Any]:
@@ -108,6 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one experiment alone, to see that all of it works")
     parser.add_argument("--gpu", action="store_true", help="measure on the CUDA device")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="run each with so many seeds")
     parser.add_argument("--out", type=Path, default=HERE / "results", metavar="DIR", help="for experiments.json")
     options = parser.parse_args()
     if options.gpu and not torch.cuda.is_available():
@@ -126,7 +138,7 @@ def main() -> None:
         if not options.quick:
             write_between(HERE / "README.md", "experiments", tables(whole))
 
-    suite(chosen, device, options.quick or not options.gpu, pictures, keep)
+    suite(chosen, device, options.quick or not options.gpu, pictures, keep, options.seeds)
 
 
 if __name__ == "__main__":

@@ -128,6 +128,23 @@ def _bce_terms(z: Tensor, y: Tensor) -> Tensor:
 #: p at which the curvature of ½(σ(z) − 1)², p(1 − p)²(3p − 1), is largest: its derivative has the factor 12p² − 9p + 1.
 _MOST_CURVED = (9 + math.sqrt(33)) / 24
 
+
+def _shares(p: Tensor, y: Tensor, power: int) -> tuple[Tensor, Tensor]:
+    """y/p^power and (1 − y)/(1 − p)^power, each 0 where its label has no share in the loss, also at p = 0 or 1."""
+    none = torch.zeros_like(p * y)
+    return torch.where(y == 0, none, y / p**power), torch.where(y == 1, none, (1 - y) / (1 - p) ** power)
+
+
+def _bce_gradient(p: Tensor, y: Tensor) -> Tensor:
+    yes, no = _shares(p, y, 1)
+    return no - yes
+
+
+def _bce_hessian(p: Tensor, y: Tensor) -> Tensor:
+    yes, no = _shares(p, y, 2)
+    return yes + no
+
+
 #: Binary cross-entropy of probabilities; labels in [0, 1]. PyTorch's ``binary_cross_entropy``, which stops at −100.
 bce = Loss(
     "bce",
@@ -139,8 +156,8 @@ bce = Loss(
     math.inf,
     math.inf,
     lambda p, y: -(torch.xlogy(y, p) + torch.special.xlog1py(1 - y, -p)),
-    lambda p, y: (p - y) / (p * (1 - p)),
-    lambda p, y: y / p**2 + (1 - y) / (1 - p) ** 2,
+    _bce_gradient,
+    _bce_hessian,
 )
 
 #: Binary cross-entropy of logits; labels in [0, 1]. PyTorch's ``binary_cross_entropy_with_logits``.

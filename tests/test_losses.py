@@ -102,6 +102,9 @@ def test_certain_and_right_costs_nothing() -> None:
     p = torch.tensor([1.0, 0.0])
     assert losses.bce.value(p, p).item() == 0.0
     assert losses.bce.value(p, 1 - p).item() == math.inf
+    assert losses.bce._gradient(p, p).tolist() == [-1, 1]  # −log p falls by 1/p on its way to p = 1
+    assert losses.bce._hessian(p, p).tolist() == [1, 1]
+    assert losses.bce._gradient(p, 1 - p).tolist() == [math.inf, -math.inf]
 
 
 def test_the_worked_examples() -> None:

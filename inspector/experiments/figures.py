@@ -114,8 +114,8 @@ def beside(axes: Axes, judged: Iterable[Judged], names: Iterable[str]) -> None:
     """Claims side by side, each under its name: a line for what is predicted, a point for what was measured."""
     claims = list(judged)
     at = range(len(claims))
-    ends = [[x + side * 0.3 for x in at] for side in (-1, 1)]
-    axes.hlines([each.claim.predicted.value for each in claims], *ends, color=COLORS[0], label="predicted")
+    left, right = [x - 0.3 for x in at], [x + 0.3 for x in at]
+    axes.hlines([each.claim.predicted.value for each in claims], left, right, color=COLORS[0], label="predicted")
     points(axes, at, [each.measured for each in claims], "measured", COLORS[1])
     axes.set_xticks(at, [*names])
     axes.set_xlim(-0.6, len(claims) - 0.4)

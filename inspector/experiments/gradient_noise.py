@@ -128,7 +128,7 @@ class GradientNoise(Experiment):
             largest = _SIZES[-1]
             found[f"{net}-cosine"] = _cosine(values, net, largest)
             logs = _jackknife(partial(_log_scale, largest), *_sums(values, net, largest))
-            found[f"{net}-scale"] = Measured(*map(_exp, (logs.value, logs.low, logs.high)), logs.n)
+            found[f"{net}-scale"] = Measured(_exp(logs.value), _exp(logs.low), _exp(logs.high), logs.n)
         return found
 
     def draw(self, figure: Figure, result: Result) -> None:

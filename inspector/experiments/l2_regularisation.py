@@ -150,8 +150,8 @@ class L2Regularisation(Experiment):
             ("adam", [1 - _ADAM_RATE * step for step in steps], "Adam with the penalty: 1 − lr·t", COLORS[1]),
         ):
             idle.plot(steps, law, color=color, label=label)
-            if found := series(result.values, "adam", name):
-                idle.plot(at, found, "o", markersize=4, color=color)
+            if way := series(result.values, "adam", name):
+                idle.plot(at, way, "o", markersize=4, color=color)
         idle.set(xlabel="step t", ylabel="a weight that starts at 1", title="no gradient from the loss")
         idle.legend(fontsize="small")
 

@@ -53,5 +53,5 @@ class WorkerBatchNorm2d(nn.BatchNorm2d):
         with torch.no_grad():
             self.running_mean.lerp_(mean.flatten(), self.momentum)
             self.running_var.lerp_(total.flatten() / (n - 1), self.momentum)
-        normal = ((parts - mean) / (total / n + self.eps).sqrt()).flatten(0, 1)
+        normal: Tensor = ((parts - mean) / (total / n + self.eps).sqrt()).flatten(0, 1)
         return normal * self.weight[:, None, None] + self.bias[:, None, None]

@@ -47,6 +47,13 @@ def test_no_seed_turns_it_to_fail(name: str, seed: int) -> None:
     assert plain(name, seed).verdict != "fail"
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in LONGEST])
+def test_two_runs_of_one_seed_are_identical(name: str) -> None:
+    again = run(name, quick=True)
+    assert again.values == plain(name).values
+    assert [each.claim for each in again.claims] == [each.claim for each in plain(name).claims]
+
+
 @pytest.mark.parametrize(("name", "fault"), [(name, fault) for name in NAMES for fault in faults(name)])
 def test_a_planted_fault_fails(name: str, fault: str) -> None:
     assert run(name, quick=True, fault=fault).verdict == "fail"
