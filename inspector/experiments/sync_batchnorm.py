@@ -6,6 +6,7 @@ import json
 import math
 import os
 from datetime import timedelta
+from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -225,29 +226,36 @@ def _started(config: Config) -> dict[str, JSON]:
         try:
             for process in started:
                 process.start()
-            for process in started:
-                process.join()
+            waiting = {process.sentinel: rank for rank, process in enumerate(started)}
+            while waiting:
+                ended = [waiting.pop(sentinel) for sentinel in wait([*waiting]) if isinstance(sentinel, int)]
+                if any(not _answer(folder, rank).exists() for rank in ended):
+                    break  # the others would wait for it in vain
         finally:
             for process in started:
                 if process.is_alive():
                     process.terminate()
                     process.join()
         # Not by exit codes: threads of gloo now and then abort a process that has answered and only has to end.
-        if len(list(Path(folder).glob("answer-*.json"))) < len(started):
+        if not all(_answer(folder, rank).exists() for rank in range(len(started))):
             codes = ", ".join(str(process.exitcode) for process in started)
             raise InspectionError(
                 f"of {len(started)} processes some gave no answer (exit codes {codes}); their messages stand above. Do "
                 "they reach each other over this machine's loopback network?"
             )
-        found: dict[str, JSON] = json.loads((Path(folder) / "answer-0.json").read_text())
+        found: dict[str, JSON] = json.loads(_answer(folder, 0).read_text())
         return found
+
+
+def _answer(folder: str, rank: int) -> Path:
+    return Path(folder) / f"answer-{rank}.json"
 
 
 def _process(rank: int, config: Config, folder: str) -> None:
     torch.set_num_threads(1)
     _join(config, rank, _processes(), f"file://{folder}/meeting")
     torch.manual_seed(0)
-    (Path(folder) / f"answer-{rank}.json").write_text(json.dumps(_measured(config)))
+    _answer(folder, rank).write_text(json.dumps(_measured(config)))
     dist.barrier()
     dist.destroy_process_group()
 
@@ -263,7 +271,7 @@ def _join(config: Config, rank: int, world: int, where: str) -> None:
             )
         torch.cuda.set_device(rank % torch.cuda.device_count())
     dist.init_process_group(
-        "nccl" if on_gpu else "gloo", init_method=where, rank=rank, world_size=world, timeout=timedelta(minutes=2)
+        "nccl" if on_gpu else "gloo", init_method=where, rank=rank, world_size=world, timeout=timedelta(minutes=10)
     )
 
 

@@ -10,7 +10,11 @@ import sys
 import pytest
 import torch
 
+from inspector.errors import InspectionError
+from inspector.experiments import run, sync_batchnorm
 from inspector.experiments.sync_batchnorm import mean_square_apart
+
+from .cells import one_dies
 
 
 @pytest.mark.parametrize(("n", "processes"), [(2, 2), (8, 2), (8, 4)])
@@ -27,6 +31,13 @@ def test_the_distance_of_plain_normalisation_by_many_draws(n: int, processes: in
 
 def test_one_process_is_itself() -> None:
     assert mean_square_apart(8, 1) == 0
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_batchnorm, "_process", one_dies)
+    with pytest.raises(InspectionError, match=r"of 2 processes some gave no answer \(exit codes .*9\)"):
+        run("sync-batchnorm", quick=True)
 
 
 @pytest.mark.slow
