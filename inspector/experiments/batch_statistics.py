@@ -17,7 +17,7 @@ from inspector.experiments.batch_laws import (
     sd_of_variance,
     variance_over_images,
 )
-from inspector.experiments.data import images, split
+from inspector.experiments.data import SIDE, images, split
 from inspector.experiments.environment import seed_of
 from inspector.experiments.experiment import Experiment, column
 from inspector.experiments.figures import COLORS, points, size_axis
@@ -153,8 +153,9 @@ class BatchStatistics(Experiment):
     def draw(self, figure: Figure, result: Result) -> None:
         known = {judged.claim.name: judged for judged in result.claims}
         of_means, of_variances, laws = figure.subplots(1, 3)
-        values = {need.path: need.values for need in layer_needs(_network(result.config), _halves(result.config)[0])}
-        for color, (layer, pixels) in zip(COLORS, values.items(), strict=False):
+        blank = torch.zeros(2, 1, SIDE, SIDE, dtype=torch.float64, device=result.config.device)
+        layers = {path: seen.shape[2] for path, seen in _inputs(_network(result.config), blank).items()}
+        for color, (layer, pixels) in zip(COLORS, layers.items(), strict=False):
             for axes, start, independent in (
                 (of_means, "mean", lambda n: 1 / math.sqrt(n)),
                 (of_variances, "var", sd_of_variance),
