@@ -20,15 +20,13 @@ if TYPE_CHECKING:
     from inspector.toeplitz.grid import Grid
     from inspector.toeplitz.operator import ConvOperator
 
-#: Entries that are drawn at most, each with its words; and lines of the grid.
-_MOST, _LINES = 20_000, 400
+#: Entries that are drawn at most, each with its words; rows or columns, so that one is seen; and lines of the grid.
+_MOST, _LONGEST, _LINES = 20_000, 1000, 400
 #: Entries of one pair of channels among which those that are drawn are looked up.
 _FOLLOWED = 5_000_000
 _SIDE, _MARGIN, _LEGEND = 900, 34, 26
-_STYLE = (
-    "text{font:12px sans-serif;fill:currentColor}.l{stroke:currentColor;stroke-width:.5;opacity:.3}"
-    ".c{stroke:currentColor;stroke-width:1.2;opacity:.7}.e:hover{stroke:currentColor;stroke-width:.15}"
-)
+_INK, _SEVERAL = "#333", "#8a8a8a"
+_HOVER = f".e:hover{{stroke:{_INK};stroke-width:.15}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +89,35 @@ def svg(operator: ConvOperator) -> str:
                 f'<rect class="e" x="{x}" y="{y}" width="1" height="1" fill="{_color(place, taps)}">'
                 f"<title>{escape(words)}</title></rect>"
             )
-    lines = _lines(operator.columns, part.in_channels, part.columns, height, upright=True)
-    lines += _lines(operator.rows, part.out_channels, part.rows, width, upright=False)
-    return _page(operator, part, "\n".join(drawn), "\n".join(lines), (width, height), scale)
+    upright = _lines(operator.columns, part.in_channels, part.columns, height, upright=True)
+    across = _lines(operator.rows, part.out_channels, part.rows, width, upright=False)
+    # Widths in units of an entry: not every reader of SVG knows of strokes that do not scale.
+    for thickness, opacity, one, other in zip((0.8, 1.2), (0.5, 0.8), upright, across, strict=True):
+        style = f'stroke="{_INK}" stroke-width="{thickness / scale:.4g}" opacity="{opacity}"'
+        drawn.append(f"<g {style}>\n" + "\n".join([*one, *other]) + "\n</g>")
+    return _page(operator, part, "\n".join(drawn), (width, height), scale)
 
 
 def _part(operator: ConvOperator, rows: torch.Tensor, columns: torch.Tensor) -> _Part:
+    """All of it, or one pair of channels, or of that the first lines of the output."""
     out, into = operator.rows, operator.columns
-    if operator.nnz <= _MOST:
+    if operator.nnz <= _MOST and max(operator.shape) <= _LONGEST:
         return _Part(out.channels, into.channels, out.places, into.places, "")
-    pair = f"folded: output channel 0 of {out.channels}, input channel 0 of {into.channels}"
-    if len(rows) <= _MOST:
-        return _Part(1, 1, out.places, into.places, pair)
-    last = int(rows.sort().values[_MOST])  # whole lines of the output, as many as may be drawn
-    line = out.size[-1]
-    height = max(1, last // line) * line if last >= line else max(1, last)
-    reached = columns[rows < height]
-    width = min(into.places, -(-(int(reached.max()) + 1) // into.size[-1]) * into.size[-1]) if len(reached) else 1
-    return _Part(1, 1, height, width, f"{pair}, of these rows 0 to {height - 1} of {out.places}")
+    words = [f"{word} channel 0 of {grid.channels}" for word, grid in (("output", out), ("input", into))]
+    words = words if max(out.channels, into.channels) > 1 else []
+    height, width = out.places, into.places
+    if len(rows) > _MOST or max(height, width) > _LONGEST:
+        near = (rows < _LONGEST) & (columns < _LONGEST)
+        height = _whole_lines(rows[near][:_MOST], out)
+        width = _whole_lines(columns[near & (rows < height)], into)
+        words += [f"rows 0 to {height - 1} of {out.places}", f"columns 0 to {width - 1} of {into.places}"]
+    return _Part(min(1, out.channels), min(1, into.channels), height, width, f"folded: {', '.join(words)}")
+
+
+def _whole_lines(places: torch.Tensor, grid: Grid) -> int:
+    """Places up to the last of these, but for a line of the image that is cut: 1 at least."""
+    last = int(places.max()) + 1 if len(places) else 1
+    return last // grid.size[-1] * grid.size[-1] or last
 
 
 def _at(grid: Grid, channel: int, place: int, channels: int, places: int) -> int:
@@ -141,7 +150,7 @@ def _tap(place: Sequence[int], operator: ConvOperator) -> str:
 def _color(place: Sequence[int], taps: Sequence[int]) -> str:
     """A hue for each line of the kernel, a lightness for each tap in it; grey where padding folds taps together."""
     if any(at >= length for at, length in zip(place, taps, strict=True)):
-        return "#8a8a8a"
+        return _SEVERAL
     line, lines = 0, prod(taps[:-1])
     for at, length in zip(place[:-1], taps[:-1], strict=True):
         line = line * length + at
@@ -150,41 +159,45 @@ def _color(place: Sequence[int], taps: Sequence[int]) -> str:
     return f"hsl({360 * line / lines:.0f},60%,{40 + 35 * place[-1] / max(1, taps[-1] - 1):.0f}%)"
 
 
-def _lines(grid: Grid, channels: int, places: int, length: int, *, upright: bool) -> list[str]:
-    """A line after each line of the image, a thick one after each channel."""
+def _lines(grid: Grid, channels: int, places: int, length: int, *, upright: bool) -> tuple[list[str], list[str]]:
+    """A line after each line of the image, a thick one after each channel: (thin, thick)."""
     step = grid.size[-1] * (channels if grid.channels_last else 1)
     total = channels * places
     if total // step > _LINES:
         step = places
-    found = []
+    thin: list[str] = []
+    thick: list[str] = []
     for at in range(0, total + 1, step):
-        kind = "c" if at in (0, total) or (not grid.channels_last and at % places == 0) else "l"
         ends = f'x1="{at}" x2="{at}" y1="0" y2="{length}"' if upright else f'x1="0" x2="{length}" y1="{at}" y2="{at}"'
-        found.append(f'<line class="{kind}" {ends} vector-effect="non-scaling-stroke"/>')
-    return found
+        outer = at in (0, total) or (not grid.channels_last and at % places == 0)
+        (thick if outer else thin).append(f"<line {ends}/>")
+    return thin, thick
 
 
-def _page(operator: ConvOperator, part: _Part, drawn: str, lines: str, extent: tuple[int, int], scale: float) -> str:
+def _page(operator: ConvOperator, part: _Part, drawn: str, extent: tuple[int, int], scale: float) -> str:
     taps = [axis.kernel for axis in operator.axes]
     title = (
         f"{operator.shape[0]} × {operator.shape[1]} matrix of {size(operator.columns.shape)} → "
         f"{size(operator.rows.shape)}, {operator.nnz} entries"
     )
+    names = [(",".join(map(str, place)), _color(place, taps)) for place in product(*map(range, taps))]
+    names = names if prod(taps) <= 64 else []
+    if any(axis.collisions for axis in operator.axes):
+        names.append(("several", _SEVERAL))
     keys = []
-    for position, place in enumerate(product(*map(range, taps))) if prod(taps) <= 64 else ():
-        x = _MARGIN + position % 16 * 56
-        y = _MARGIN + 18 + position // 16 * 18
-        keys.append(
-            f'<rect x="{x}" y="{y}" width="12" height="12" fill="{_color(place, taps)}"/>'
-            f'<text x="{x + 16}" y="{y + 10}">{",".join(map(str, place))}</text>'
-        )
-    top = _MARGIN + _LEGEND + 18 * -(-len(keys) // 16)
-    width = max(extent[0] * scale, 56 * min(16, len(keys)), 8.0 * len(title)) + 2 * _MARGIN
+    for position, (name, color) in enumerate(names):
+        x, y = _MARGIN + position % 16 * 56, _MARGIN + 18 + position // 16 * 18
+        keys.append(f'<rect x="{x}" y="{y}" width="12" height="12" fill="{color}"/>')
+        keys.append(f'<text x="{x + 16}" y="{y + 10}">{name}</text>')
+    top = _MARGIN + _LEGEND + 18 * -(-len(names) // 16)
+    width = max(extent[0] * scale, 56 * min(16, len(names)), 8.0 * len(title)) + 2 * _MARGIN
     height = extent[1] * scale + top + _MARGIN
-    said = f'<text x="{_MARGIN}" y="{_MARGIN + 12}">{escape(part.said or "colour: tap")}</text>'
+    said = escape(part.said or "colour: tap")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" color="#333" style="background:#fff">\n<style>{_STYLE}</style>\n'
-        f'<text x="{_MARGIN}" y="{_MARGIN - 6}">{escape(title)}</text>{said}\n{"".join(keys)}\n'
-        f'<g transform="translate({_MARGIN} {top}) scale({scale:.4f})">\n{drawn}\n{lines}\n</g>\n</svg>\n'
+        f'viewBox="0 0 {width:.0f} {height:.0f}" fill="{_INK}" font-family="sans-serif" font-size="12">\n'
+        f'<style>{_HOVER}</style>\n<rect width="100%" height="100%" fill="#fff"/>\n'
+        f'<text x="{_MARGIN}" y="{_MARGIN - 6}">{escape(title)}</text>'
+        f'<text x="{_MARGIN}" y="{_MARGIN + 12}">{said}</text>\n{"".join(keys)}\n'
+        f'<g transform="translate({_MARGIN} {top}) scale({scale:.4f})">\n{drawn}\n</g>\n</svg>\n'
     )

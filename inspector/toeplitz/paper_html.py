@@ -39,7 +39,10 @@ def fragment(steps: Steps) -> str:
     ]
     if steps.input is not None:
         parts.append(f"<h3>2. The input, flattened line by line</h3><p>{escape(plain.flattened(steps))}</p>")
-    parts += [f"<h3>3. The matrix, {rows} × {columns}, {steps.nnz} entries</h3>", _matrix(steps)]
+    parts += [
+        f"<h3>{2 if steps.input is None else 3}. The matrix, {rows} × {columns}, {steps.nnz} entries</h3>",
+        _matrix(steps),
+    ]
     if steps.output is not None:
         sums = "".join(
             f"<tr><th>{plain.label(row.place, steps.rows[0])}</th><td>{escape(plain.terms(row))}</td></tr>"

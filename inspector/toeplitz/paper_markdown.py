@@ -29,7 +29,8 @@ def render(steps: Steps) -> str:
             rf"v(x) = \left(\begin{{array}}{{{_bars(steps, len(flat))}}}{' & '.join(flat)}\end{{array}}\right)^\top"
         )
         parts.append(f"**2. The input, flattened line by line**\n\n{_math(vector)}")
-    parts.append(f"**3. The matrix**, {rows} × {columns}, {steps.nnz} entries\n\n{_matrix(steps)}")
+    number = 2 if steps.input is None else 3
+    parts.append(f"**{number}. The matrix**, {rows} × {columns}, {steps.nnz} entries\n\n{_matrix(steps)}")
     if steps.output is not None:
         lines = [f"y_{{{_index(row.place, steps.rows[0])}}} &= {_latex(plain.terms(row))}" for row in steps.shown]
         summed = _math(r"\begin{aligned}" + " \\\\\n".join(lines) + r"\end{aligned}")

@@ -64,7 +64,12 @@ def render(steps: Steps) -> str:
     if steps.input is not None:
         parts.append(["2. The input, flattened line by line", *_indented([flattened(steps)])])
     rows, columns = steps.shape
-    parts.append([f"3. The matrix W, {rows} × {columns}, {steps.nnz} entries", *_indented(_matrix(steps))])
+    parts.append(
+        [
+            f"{2 if steps.input is None else 3}. The matrix W, {rows} × {columns}, {steps.nnz} entries",
+            *_indented(_matrix(steps)),
+        ]
+    )
     if steps.output is not None:
         parts.append(["4. The product, term by term", *_indented([*_products(steps), product(steps)])])
         said = f"equal to {steps.call}" if steps.agrees else f"NOT equal to {steps.call}"

@@ -161,6 +161,13 @@ def test_transposed_grouped_and_complex_convolutions_have_steps() -> None:
     assert "equal to F.conv1d" in printed
 
 
+def test_steps_are_counted_without_a_gap() -> None:
+    A = conv_operator(KERNEL[None, None], (4, 4))
+    for found, expected in ((steps(A), ["1", "2"]), (steps(A, IMAGE), ["1", "2", "3", "4", "5"])):
+        for printed in (found.text(), found.markdown(), found.html()):
+            assert re.findall(r"^(?:\*\*|.*<h3>)?(\d)\. ", printed, re.MULTILINE) == expected
+
+
 def test_whole_numbers_have_steps() -> None:
     found = steps(conv_operator(torch.tensor([[[1, -2]]]), 3), torch.tensor([3, 4, 5]))
     assert found.output == (-5, -6)
