@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from inspector.errors import InspectionError
 from inspector.toeplitz.circulant import UNIT
@@ -36,10 +38,25 @@ def constant_of(module: nn.Module, shape: tuple[int, ...]) -> Constant:
     Raises:
         InspectionError: the layer's weights are not finite, or cannot take the shape.
     """
-    for kind, rule in _RULES.items():
-        if type(module) is kind:  # a subclass may have a forward of its own
-            return rule(module, shape)
-    return Constant(None, "no bound of this layer is known here")
+    if hooked(module):
+        return Constant(None, HOOKED)
+    # A subclass may have a forward of its own; a parametrization changes the class and leaves the forward.
+    rule = _RULES.get(parametrize.type_before_parametrizations(module))
+    if rule is None:
+        return Constant(None, "no bound of this layer is known here")
+    if not parametrize.is_parametrized(module):
+        return rule(module, shape)
+    with parametrize.cached():  # in training mode each look at a weight may change its buffers
+        return rule(copy.deepcopy(module), shape)
+
+
+#: Why a hook leaves a layer without a bound.
+HOOKED = "has hooks or a forward of its own: what it gives is not its class's alone"
+
+
+def hooked(module: nn.Module) -> bool:
+    """Whether calling the module does something else than its class's forward."""
+    return bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
 
 
 def _always(value: float, reason: str) -> Callable[[Any, tuple[int, ...]], Constant]:

@@ -12,10 +12,11 @@ import torch
 import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 from inspector.errors import InspectionError
 from inspector.toeplitz.circulant import UNIT
-from inspector.toeplitz.constants import Constant, constant_of
+from inspector.toeplitz.constants import HOOKED, Constant, constant_of, hooked
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ def lipschitz_bound(model: nn.Module, input_size: Sequence[int]) -> LipschitzBou
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point() or p.is_complex()), torch.float32)
     x = torch.empty(sizes, device="meta", dtype=dtype)
     walk = _Walk(x)
+    if hooked(model):
+        return LipschitzBound((Factor("forward", type(model).__name__, None, HOOKED),))
     if torch.fx.Tracer().is_leaf_module(model, ""):
         walk.layer("", model, x)
         return LipschitzBound(tuple(walk.factors))
@@ -183,20 +186,30 @@ class _Follower(torch.fx.Interpreter):
         module = self.fetch_attr(target)
         if len(args) == 1 and not kwargs and isinstance(args[0], Tensor):
             return self._walk.layer(str(target), module, args[0])
-        raise InspectionError(f"{target} ({type(module).__name__}) is called with more than one tensor: no sequence")
+        return self._call(str(target), type(module).__name__, lambda *a, **k: _forward(module, *a, **k), args, kwargs)
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return self._call(getattr(target, "__name__", str(target)), target, args, kwargs)
+        name = getattr(target, "__name__", str(target))
+        return self._call(name, name, target, args, kwargs)
 
     def call_method(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return self._call(str(target), getattr(type(args[0]), str(target)), args, kwargs)
+        return self._call(str(target), str(target), getattr(type(args[0]), str(target)), args, kwargs)
+
+    def output(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The model's result is that of the last step, or the steps say nothing of it."""
+        if args[0] is not self._walk.current:
+            said = "the model returns something else than the result of its last step: not a step of a sequence"
+            self._walk.factors.append(Factor("output", type(args[0]).__name__, None, said))
+        return super().output(target, args, kwargs)
 
     def get_attr(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         value = super().get_attr(target, args, kwargs)
         return torch.empty_like(value, device="meta") if isinstance(value, Tensor) else value
 
-    def _call(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+    def _call(
+        self, name: str, kind: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        tensors = [value for value in pytree.tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
         try:
             with torch.no_grad():
                 result = function(*args, **kwargs)
@@ -204,7 +217,7 @@ class _Follower(torch.fx.Interpreter):
             said = str(error).partition("\n")[0]
             raise InspectionError(f"{name} in forward cannot take its input: {said}") from error
         if tensors and not _is_size(result):
-            self._walk.took(name, name, _function_constant(function, name, args, kwargs, result), tensors, result)
+            self._walk.took(name, kind, _function_constant(function, kind, args, kwargs, result), tensors, result)
         return result
 
 
@@ -212,14 +225,14 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, (int, torch.Size, torch.dtype, torch.device))
 
 
-def _forward(module: nn.Module, x: Tensor) -> Any:
+def _forward(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
     """The module on the meta device, with parameters and buffers that hold nothing."""
     state = {
         name: torch.empty_like(tensor, device="meta")
         for name, tensor in (*module.named_parameters(), *module.named_buffers())
     }
     with torch.no_grad():
-        return torch.func.functional_call(module, state, (x,))
+        return torch.func.functional_call(module, state, args, kwargs)
 
 
 #: Functions and methods by name, and the layer that each of them is.
@@ -239,7 +252,7 @@ _AS_LAYER: dict[str, Callable[..., nn.Module]] = {
     "softmax": lambda dim=None, _stacklevel=3, dtype=None: nn.Softmax(dim),
     "log_softmax": lambda dim=None, _stacklevel=3, dtype=None: nn.LogSoftmax(dim),
     **dict.fromkeys(
-        ("flatten", "view", "reshape", "squeeze", "unsqueeze", "permute", "transpose", "contiguous", "clone"),
+        ("flatten", "view", "reshape", "squeeze", "unsqueeze", "permute", "transpose", "contiguous", "clone", "neg"),
         lambda *args, **kwargs: nn.Identity(),
     ),
     **{f"max_pool{n}d": kind for n, kind in enumerate((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), 1)},
@@ -249,32 +262,44 @@ _AS_LAYER: dict[str, Callable[..., nn.Module]] = {
         for n, kind in enumerate((nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), 1)
     },
 }
-_HOMES = (torch, F, Tensor)
+_HOMES = (torch, F, Tensor, operator)
 
 
 def _function_constant(
     function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
 ) -> Constant:
-    x = args[0] if args else None
-    rest = args[1:]
-    if function in (operator.mul, torch.mul) and len(rest) == 1 and isinstance(rest[0], (int, float)):
-        return Constant(abs(float(rest[0])), "a number times the input")
-    if function in (operator.truediv, torch.div) and len(rest) == 1 and isinstance(rest[0], (int, float)):
-        return Constant(1 / abs(float(rest[0])) * (1 + 2 * UNIT), "the input by a number")
-    if function in (operator.add, operator.sub, torch.add, torch.sub) and isinstance((*rest, None)[0], (int, float)):
-        return Constant(1.0, "a shift")
+    x, rest = (args[0] if args else None), args[1:]
+    known = any(getattr(home, name, None) is function for home in _HOMES) or name == "boolean_dispatch"
+    if not known or any(isinstance(value, torch.dtype) for value in (*args, *kwargs.values())):
+        return Constant(None, "no bound of this function is known here")
+    numbers = [float(value) for value in args if isinstance(value, (int, float)) and math.isfinite(value)]
+    if len(args) == 2 and len(numbers) == 1 and not kwargs:
+        size = abs(numbers[0])
+        if name in ("add", "sub", "subtract", "rsub"):
+            return Constant(1.0, "a shift, or one of the negative")
+        if name in ("mul", "multiply"):
+            return Constant(size, "a number times the input")
+        if name in ("truediv", "div", "divide", "true_divide") and isinstance(x, Tensor) and size:
+            return Constant(1 / size * (1 + 2 * UNIT), "the input by a number")
+    if name == "getitem" and _is_slice(rest[0]):
+        return Constant(1.0, "takes some elements, each once")
     if name == "mean" and isinstance(x, Tensor):
         n = x.numel() // max(1, result.numel())
         return Constant(1 / math.sqrt(n) * (1 + 4 * UNIT), f"the mean of {n} elements: √{n}/{n}")
-    known = any(getattr(home, name, None) is function for home in _HOMES) or name == "boolean_dispatch"
     word = _pooling(function) or name
-    if not isinstance(x, Tensor) or not known or word not in _AS_LAYER:
+    if not isinstance(x, Tensor) or word not in _AS_LAYER:
         return Constant(None, "no bound of this function is known here")
     try:
         layer = _AS_LAYER[word](*rest, **kwargs)
     except TypeError:
         return Constant(None, "no bound is known for these arguments")
     return constant_of(layer, tuple(x.shape))
+
+
+def _is_slice(index: Any) -> bool:
+    """Whether an index of this kind names no element twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(part is None or part is ... or isinstance(part, (int, slice)) for part in parts)
 
 
 def _pooling(function: Callable[..., Any]) -> str:

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import inspector
 from inspector.errors import InspectionError
 from inspector.toeplitz import ConvOperator, lipschitz_bound
-from inspector.toeplitz.constants import constant_of
+from inspector.toeplitz.constants import HOOKED, constant_of
 from models.lenet import LeNet5
 from models.normalized import LeNetBatchNorm
 from models.residual import ResidualLeNet
@@ -212,6 +213,83 @@ def test_a_residual_model_is_no_sequence_and_says_where() -> None:
     assert bound.value is None
     assert "add" in {factor.kind for factor in bound.unbounded}
     assert bound.known > 0
+
+
+def model_of(forward: Callable[[Tensor], object]) -> nn.Module:
+    """A module whose forward is this one."""
+    return type("Written", (nn.Module,), {"forward": lambda self, x: forward(x)})().eval()
+
+
+@pytest.mark.parametrize(
+    ("forward", "word"),
+    [
+        (lambda x: torch.cat([x, x], 1), "joins several tensors"),
+        (lambda x: (x.relu(), x), "returns something else"),
+        (lambda x: [y := x * 5, torch.relu(y * 0.0)][0], "returns something else"),
+        (lambda x: torch.div(x, 2, rounding_mode="floor"), "no bound of this function"),
+        (lambda x: torch.add(1.0, x, alpha=7), "no bound of this function"),
+        (lambda x: x / 0, "no bound of this function"),
+        (lambda x: x * math.nan, "no bound of this function"),
+        (lambda x: x.view(torch.int32), "no bound of this function"),
+        (lambda x: x[:, [0, 0]], "no bound of this function"),
+        (lambda x: 1 / x, "no bound of this function"),
+    ],
+)
+def test_no_forward_is_certified_by_what_is_overlooked(forward: Callable[[Tensor], object], word: str) -> None:
+    bound = lipschitz_bound(model_of(forward), (1, 4))
+    assert bound.value is None
+    assert any(word in layer.reason for layer in bound.unbounded)
+
+
+@pytest.mark.parametrize(
+    ("forward", "value"),
+    [
+        (lambda x: 1 - x, 1.0),
+        (lambda x: -x, 1.0),
+        (lambda x: 3 * x.add(2), 3.0),
+        (lambda x: x.mul(3).div(2), 1.5),
+        (lambda x: x[:, 1:, None], 1.0),
+        (lambda x: x, 1.0),
+    ],
+)
+def test_arithmetic_with_numbers(forward: Callable[[Tensor], Tensor], value: float) -> None:
+    assert lipschitz_bound(model_of(forward), (1, 4)).value == pytest.approx(value, rel=1e-12)
+
+
+def test_a_hook_may_do_anything() -> None:
+    layer, whole, own = nn.Sequential(nn.Linear(2, 2)), nn.Sequential(nn.Linear(2, 2)), nn.Sequential(nn.ReLU())
+    layer[0].register_forward_hook(lambda module, args, result: result * 100)
+    whole.register_forward_pre_hook(lambda module, args: (args[0] * 100,))
+    own[0].forward = lambda x: 100 * x
+    for model in (layer, whole, own):
+        assert [layer.reason for layer in lipschitz_bound(model, (1, 2)).unbounded] == [HOOKED]
+
+
+def test_a_parametrized_convolution_is_bounded_by_its_weight_and_stays_as_it_was() -> None:
+    """In training mode each look at the weight of `spectral_norm` moves its buffers."""
+    torch.manual_seed(0)
+    conv = nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 4, 3, padding=1))
+    before = {name: tensor.clone() for name, tensor in conv.state_dict().items()}
+    training = lipschitz_bound(nn.Sequential(conv), (1, 3, 6, 6))
+    assert training.certified
+    assert all(torch.equal(before[name], tensor) for name, tensor in conv.state_dict().items())
+    evaluated = lipschitz_bound(nn.Sequential(conv.eval()), (1, 3, 6, 6)).value
+    weight = conv.weight.detach()
+    assert evaluated == pytest.approx(inspector.toeplitz.conv_operator(weight, (6, 6), padding=1).operator_norm().upper)
+
+
+def test_a_layer_of_several_tensors_is_named() -> None:
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Bilinear(4, 4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(x, x)
+
+    (layer,) = lipschitz_bound(Attention(), (1, 4)).unbounded
+    assert (layer.path, layer.kind) == ("inner", "Bilinear")
+    assert "joins several tensors" in layer.reason
 
 
 def test_batch_norm_counts_in_evaluation_mode() -> None:
