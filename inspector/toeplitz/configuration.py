@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from torch import Tensor
 
 from inspector import geometry
-from inspector.errors import ShapeError
+from inspector.errors import InspectionError, ShapeError
 from inspector.toeplitz.axis import Axis, Mode
 from inspector.toeplitz.grid import Grid
 from inspector.toeplitz.pattern import Pattern
@@ -157,6 +157,16 @@ def check_like(x: Any, weight: Tensor, where: str) -> None:
         raise ShapeError(
             f"{where}: expected {weight.dtype} on {weight.device} as the weight is, got {x.dtype} on {x.device}"
         )
+
+
+def check_values(weight: Tensor, where: str) -> None:
+    """Refuse a weight of shape alone.
+
+    Raises:
+        InspectionError: it is on the meta device.
+    """
+    if weight.is_meta:
+        raise InspectionError(f"{where}: the weight is on the meta device and has no values; load it first")
 
 
 def _each(name: str, value: Any, dims: int, least: int = 0) -> tuple[int, ...]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from inspector.errors import InspectionError
+from inspector.errors import ShapeError
 from inspector.toeplitz import costs, layouts
+from inspector.toeplitz.configuration import check_values
 from inspector.toeplitz.pattern import column_numbers, row_numbers
 from inspector.toeplitz.values import Spread
 
@@ -41,6 +42,9 @@ class Diagonals:
     def __matmul__(self, x: Tensor) -> Tensor:
         """A·x for x (n_in,): every diagonal times the vector, moved by its offset."""
         rows, columns = self.shape
+        if not isinstance(x, torch.Tensor) or x.shape != (columns,):
+            got = list(x.shape) if isinstance(x, torch.Tensor) else type(x).__name__
+            raise ShapeError(f"diagonals @ x: expected one vector ({columns},), got {got}")
         out = x.new_zeros(rows)
         for offset, diagonal in zip(self.offsets.tolist(), self.values, strict=True):
             places = torch.arange(offset, offset + rows, device=x.device)
@@ -57,8 +61,7 @@ def diagonals(operator: ConvOperator, wrap: bool) -> Diagonals:
         DoesNotFit: the entries with their coordinates, or all diagonals, take more memory than there is.
     """
     convolution, weight = operator.convolution, operator.weight
-    if weight.is_meta:
-        raise InspectionError("diagonals: the weight is on the meta device and has no values; load it first")
+    check_values(weight, "diagonals")
     costs.require(convolution, "coo", weight.element_size(), weight.device)
     pattern = convolution.pattern()
     rows, columns = torch.empty(2, pattern.nnz, dtype=pattern.index_dtype, device=weight.device)

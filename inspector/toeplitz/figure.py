@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from inspector.errors import InspectionError
+from inspector.toeplitz.configuration import check_values
 from inspector.toeplitz.layouts import kernel_by_group, places
 from inspector.toeplitz.paper_text import number, size
 
@@ -48,13 +49,14 @@ def svg(operator: ConvOperator) -> str:
     folded to its first pair of channels, and a larger one to the corner of that; the title says so.
 
     Raises:
-        InspectionError: a single pair of channels has millions of entries.
+        InspectionError: a single pair of channels has millions of entries, or the weight no values (meta device).
 
     >>> from inspector.toeplitz import conv_operator
     >>> picture = svg(conv_operator(torch.ones(1, 1, 3), input_size=5))
     >>> picture.count('class="e"'), "tap (0)" in picture
     (9, True)
     """
+    check_values(operator.weight, "svg")
     if operator.convolution.positions > _FOLLOWED:
         raise InspectionError(
             f"one pair of channels has {operator.convolution.positions:,} entries: too many to draw; give a "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from inspector.errors import InspectionError
+from inspector.toeplitz.configuration import check_values
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,8 +29,7 @@ def to_scipy(matrix: Tensor) -> Any:
     if matrix.dtype not in _DTYPES:
         able = ", ".join(map(str, _DTYPES))
         raise InspectionError(f"to_scipy: scipy.sparse has no {matrix.dtype}, only {able}; convert the weight first")
-    if matrix.is_meta:
-        raise InspectionError("to_scipy: the weight is on the meta device and has no values; load it first")
+    check_values(matrix, "to_scipy")
     matrix = matrix.detach().cpu()
     if matrix.layout == torch.sparse_coo:
         rows, columns = matrix.indices().numpy()

@@ -17,6 +17,7 @@ from torch import Tensor
 from inspector.errors import InspectionError
 from inspector.toeplitz import costs
 from inspector.toeplitz.circulant import UNIT, Circulant, Ring, copies, ring_around, ring_of
+from inspector.toeplitz.configuration import check_values
 from inspector.toeplitz.lanczos import top_right_vector
 from inspector.toeplitz.wave import wave
 from inspector.toeplitz.windows import folded_norm
@@ -295,8 +296,7 @@ def _wide(weight: Tensor) -> Tensor:
     Raises:
         InspectionError: it is on the meta device, not floating, or has NaN or infinity; with the place of the first.
     """
-    if weight.device.type == "meta":
-        raise InspectionError("a norm needs the weight's values, and it lies on the meta device")
+    check_values(weight, "a norm")
     if not (weight.is_floating_point() or weight.is_complex()):
         raise InspectionError(f"a norm needs a floating-point or complex weight, got {weight.dtype}")
     wide = weight.detach().to(torch.complex128 if weight.is_complex() else torch.float64)

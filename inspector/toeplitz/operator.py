@@ -119,8 +119,9 @@ class ConvOperator:
 
     def with_weight(self, weight: Tensor) -> ConvOperator:
         """The same convolution with other values, of any dtype and on any device, and without bias."""
-        if weight.shape != self.weight.shape:
-            raise ShapeError(f"weight: expected shape {list(self.weight.shape)}, got {list(weight.shape)}")
+        if not isinstance(weight, Tensor) or weight.shape != self.weight.shape:
+            got = list(weight.shape) if isinstance(weight, Tensor) else type(weight).__name__
+            raise ShapeError(f"weight: expected shape {list(self.weight.shape)}, got {got}")
         return ConvOperator(weight, None, self.convolution)
 
     def to(self, *arguments: Any, **named: Any) -> ConvOperator:
@@ -288,7 +289,8 @@ def conv_operator(
     >>> A.shape, A.nnz, (A @ torch.tensor([10.0, 10, 0, 0] * 4)).tolist()
     ((4, 16), 36, [-40.0, -40.0, -40.0, -40.0])
     """
-    if not isinstance(weight, Tensor) or weight.layout != torch.strided or weight.dtype == torch.bool:
+    numbers = isinstance(weight, Tensor) and weight.dtype != torch.bool and not weight.is_quantized
+    if not numbers or weight.layout != torch.strided:
         got = f"{weight.layout} {weight.dtype}" if isinstance(weight, Tensor) else type(weight).__name__
         raise ShapeError(f"weight: expected a dense tensor of numbers, got {got}")
     convolution = configure(

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from inspector.errors import ShapeError
 from inspector.geometry import input_index
 from inspector.toeplitz import paper_html, paper_markdown, paper_text
+from inspector.toeplitz.configuration import check_values
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from inspector.toeplitz.axis import Axis
     from inspector.toeplitz.grid import Grid
     from inspector.toeplitz.operator import ConvOperator
@@ -121,14 +121,18 @@ def steps(operator: ConvOperator, x: Tensor | None = None) -> Steps:
 
     Raises:
         ShapeError: the input has another size than the operator's.
+        InspectionError: the weight has no values (meta device).
 
     >>> from inspector.toeplitz import conv_operator
     >>> A = conv_operator(torch.tensor([[[-1.0, 0, 1]]]), input_size=4)
     >>> print(steps(A, torch.tensor([1.0, 2, 4, 8])).text().splitlines()[-1])
     equal to F.conv1d
     """
+    check_values(operator.weight, "steps")
     grid = operator.columns
     if x is not None:
+        if not isinstance(x, Tensor):
+            raise ShapeError(f"steps: expected one input of shape {list(grid.shape)}, got {type(x).__name__}")
         if x.numel() != grid.numel or tuple(x.shape) not in (grid.shape, grid.size):
             raise ShapeError(f"steps: expected one input of shape {list(grid.shape)}, got {list(x.shape)}")
         x = x.to(operator.dtype).reshape(grid.shape)

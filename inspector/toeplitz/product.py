@@ -23,13 +23,15 @@ class Product(torch.autograd.Function):
 
     @staticmethod
     def forward(weight: Tensor, x: Tensor, operator: ConvOperator) -> Tensor:  # noqa: ARG004  autograd passes it
-        matrix: Tensor = operator.csr() @ x
-        return matrix
+        with torch.autocast(x.device.type, enabled=False):  # which would multiply in a type that CSR may not have
+            product: Tensor = operator.csr() @ x
+        return product
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, ConvOperator], output: Tensor) -> None:  # noqa: ARG004  autograd passes it
         weight, x, operator = inputs
         ctx.save_for_backward(weight, x)
+        ctx.save_for_forward(weight, x)
         ctx.operator = operator
 
     @staticmethod
@@ -49,6 +51,30 @@ class Product(torch.autograd.Function):
             else:
                 to_weight = weight_gradient(operator.convolution, read.conj(), written)
         return to_weight, to_x, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        """A·ẋ + Ȧ·x."""
+        (weight, x), (to_weight, to_x, _) = ctx.saved_tensors, tangents
+        operator = ctx.operator if weight is ctx.operator.weight else ctx.operator.with_weight(weight)
+        parts = [] if to_x is None else [operator.matmul(to_x)]
+        if to_weight is not None:
+            parts.append(operator.with_weight(to_weight).matmul(x, matrix_free=True))
+        total: Tensor = sum(parts[1:], parts[0])
+        return total
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], weight: Tensor, x: Tensor, operator: ConvOperator) -> Any:  # noqa: ARG004
+        """Vectors of a batch are further columns of one product; a batch of weights convolves, each with its own."""
+        if in_dims[0] is not None:
+
+            def convolve(weight: Tensor, x: Tensor) -> Tensor:
+                return operator.with_weight(weight).matmul(x, matrix_free=True)
+
+            return torch.vmap(convolve, in_dims[:2])(weight, x), 0
+        columns = x.movedim(in_dims[1], -1)
+        found = Product.apply(weight, columns.flatten(1), operator)
+        return found.unflatten(1, columns.shape[1:]), 2
 
 
 @cache

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inspector.errors import InspectionError
 from inspector.places import place_of
-from inspector.toeplitz.configuration import Padding
+from inspector.toeplitz.configuration import Padding, check_values
 from inspector.toeplitz.diagnosis import Diagnosis
 from inspector.toeplitz.faults import Fault
 from inspector.toeplitz.operator import ConvOperator, conv_operator
@@ -131,23 +131,37 @@ def verify_conv(
         padding_mode,
         transposed,
         output_padding,
-        None if bias is None else bias.detach(),
+        bias.detach() if isinstance(bias, Tensor) else bias,
     )
-    if not (weight.is_floating_point() or weight.is_complex()):
-        raise InspectionError(f"verify_conv: the weight's dtype must be floating or complex, got {weight.dtype}")
-    if batch < 1:
-        raise InspectionError(f"verify_conv: batch must be at least 1, got {batch}")
-    if not callable(kernel):
-        raise InspectionError(f"verify_conv: the kernel must be callable, got {type(kernel).__name__}")
+    _require_askable(kernel, operator, accumulate, batch)
     sums = accumulate or _ACCUMULATES.get(weight.dtype, weight.dtype)
     question = Question(operator, _caller(kernel, operator), _arguments(kernel) > 1, sums)
     return _Verification(question, adjoint, batch, torch.Generator().manual_seed(seed)).run(seed)
 
 
+def _require_askable(kernel: object, operator: ConvOperator, accumulate: object, batch: object) -> None:
+    weight = operator.weight
+    check_values(weight, "verify_conv")
+    if not (weight.is_floating_point() or weight.is_complex()):
+        raise InspectionError(f"verify_conv: the weight's dtype must be floating or complex, got {weight.dtype}")
+    for name, values in (("weight", weight), ("bias", operator.bias)):
+        if values is not None and not values.isfinite().all():
+            raise InspectionError(
+                f"verify_conv: the {name} has values that are not finite: nothing equals their results"
+            )
+    if not isinstance(batch, int) or batch < 1:
+        raise InspectionError(f"verify_conv: batch must be an integer of at least 1, got {batch!r}")
+    if accumulate is not None and not (isinstance(accumulate, torch.dtype) and accumulate.is_floating_point):
+        raise InspectionError(f"verify_conv: accumulate must be a floating dtype as torch.float32, got {accumulate!r}")
+    if not callable(kernel):
+        raise InspectionError(f"verify_conv: the kernel must be callable, got {type(kernel).__name__}")
+
+
 def _arguments(kernel: Callable[..., Tensor]) -> int:
     """How many of (x, weight, bias) the kernel takes by position."""
     try:
-        parameters = inspect.signature(kernel).parameters.values()
+        call = kernel.forward if isinstance(kernel, nn.Module) else kernel
+        parameters = inspect.signature(call).parameters.values()
     except (TypeError, ValueError):  # written in C: as torch.nn.functional.conv2d
         return 3
     if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
@@ -172,6 +186,8 @@ def _caller(kernel: Callable[..., Tensor], operator: ConvOperator) -> Callable[[
             raise InspectionError(f"the kernel raised for an input of shape {list(x.shape)}: {said}{at}") from error
         if not isinstance(result, Tensor):
             raise InspectionError(f"the kernel returned {type(result).__name__}, expected a tensor")
+        if result.device != x.device:
+            raise InspectionError(f"the kernel returned a tensor on {result.device}, for an input on {x.device}")
         return result
 
     return call

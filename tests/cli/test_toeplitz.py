@@ -102,6 +102,7 @@ def test_a_convolution_inside_a_model(ask: Ask) -> None:
         (("--kernel", "1 2", "--input", "1 2", "--arg", "a=1"), "belong to TARGET"),
         ((*CONV, "--input", "16,16", "--stride", "2"), "--stride belongs to --kernel"),
         ((*CONV, "--input", "16"), "input_size: expected"),
+        ((*CONV, "--arg", "device=meta", "--input", "16,16"), "the weight is on the meta device and has no values"),
         (("torch.nn:Linear", "--arg", "in_features=3", "--arg", "out_features=3", "--input", "3"), "got Linear"),
         (("torch.nn:ReLU", "--input", "4,4"), "from_module: expected one of Conv1d"),
         (("models.lenet:LeNet5", "--module-path", "x", "--input", "4,4"), "its convolutions are features.0"),

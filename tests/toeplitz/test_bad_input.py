@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from inspector.errors import InspectionError, ShapeError
-from inspector.toeplitz import conv_operator
+from inspector.toeplitz import conv_operator, steps, svg
 
 ONE, TWO = torch.ones(4, 2, 3), torch.ones(4, 2, 3, 3)
 
@@ -91,6 +91,11 @@ def test_refused(weight: torch.Tensor, size: Any, arguments: dict[str, Any], mes
         conv_operator(weight, size, **arguments)
 
 
+def test_steps_of_what_is_no_tensor() -> None:
+    with pytest.raises(ShapeError, match=r"steps: expected one input of shape \[2, 5\], got list"):
+        steps(conv_operator(ONE, 5), [1.0])  # type: ignore[arg-type]
+
+
 def test_a_weight_that_is_no_tensor() -> None:
     with pytest.raises(ShapeError, match="weight: expected a dense tensor of numbers, got list"):
         conv_operator([[[1.0]]], 5)  # type: ignore[arg-type]
@@ -144,11 +149,19 @@ def test_a_layout_that_is_not_there() -> None:
 def test_another_weight_of_another_shape() -> None:
     with pytest.raises(ShapeError, match=r"weight: expected shape \[4, 2, 3\], got \[4, 2, 5\]"):
         conv_operator(ONE, 5).with_weight(torch.ones(4, 2, 5))
+    with pytest.raises(ShapeError, match=r"weight: expected shape \[4, 2, 3\], got int"):
+        conv_operator(ONE, 5).with_weight(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("x", "got"), [(torch.ones(4), r"\[4\]"), (torch.ones(10, 2), r"\[10, 2\]"), ([1.0], "list")])
+def test_a_vector_that_does_not_fit_diagonals(x: Any, got: str) -> None:
+    with pytest.raises(ShapeError, match=rf"diagonals @ x: expected one vector \(10,\), got {got}"):
+        conv_operator(ONE, 5).diagonals() @ x
 
 
 def test_a_weight_without_values() -> None:
     A = conv_operator(ONE.to("meta"), 5)
     assert A.to_sparse("csr").is_meta
-    for ask in (A.diagonals, A.to_scipy):
+    for ask in (A.diagonals, A.to_scipy, A.operator_norm, lambda: steps(A), lambda: svg(A)):
         with pytest.raises(InspectionError, match="the weight is on the meta device and has no values"):
             ask()

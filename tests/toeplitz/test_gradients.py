@@ -118,6 +118,39 @@ def test_through_torch_func() -> None:
     torch.testing.assert_close(torch.func.grad(loss)(weight), torch.func.grad(plain)(weight))
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")  # of PyTorch's own forward mode
+@pytest.mark.parametrize("arguments", CASES, ids=str)
+def test_forward_mode_and_batches_of_torch_func(arguments: dict[str, object]) -> None:
+    """Beside the dense matrix: one for each of five weights and vectors."""
+    weights = torch.stack([weight_of(arguments) * factor for factor in range(1, 6)])
+    A = built(weights[0], arguments)
+    dense, (n_out, n_in) = A.to_dense(), A.shape
+    x = torch.randn(5, n_in, dtype=torch.float64)
+
+    def product(weight: Tensor, x: Tensor) -> Tensor:
+        return built(weight, arguments).matmul(x, matrix_free=False)
+
+    torch.testing.assert_close(torch.vmap(A.__matmul__)(x), x @ dense.T)
+    torch.testing.assert_close(torch.vmap(A.__matmul__, 1, 1)(x.T), dense @ x.T)
+    assert torch.vmap(A.__matmul__)(x[:, :, None].expand(5, n_in, 2)).shape == (5, n_out, 2)
+    by_factor = torch.arange(1.0, 6, dtype=torch.float64)[:, None] * (x @ dense.T)
+    torch.testing.assert_close(torch.vmap(lambda weight, x: built(weight, arguments) @ x)(weights, x), by_factor)
+    torch.testing.assert_close(torch.func.jacfwd(product, 1)(weights[0], x[0]), dense)
+    by_weight = torch.func.jacrev(product)(weights[0], x[0])
+    torch.testing.assert_close(torch.func.jacfwd(product)(weights[0], x[0]), by_weight)
+    hessian = torch.func.hessian(lambda x: A.matmul(x, matrix_free=False).square().sum())(x[0])
+    torch.testing.assert_close(hessian, 2 * dense.T @ dense)
+
+
+def test_autocast_leaves_the_matrix_in_its_dtype() -> None:
+    """bfloat16 has no product with CSR on the CPU."""
+    A = conv_operator(torch.randn(1, 1, 3), 6)
+    x = torch.randn(6)
+    expected = A.matmul(x, matrix_free=False)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(A.matmul(x, matrix_free=False), expected)
+
+
 def test_what_a_device_multiplies_is_asked_outside_of_transforms() -> None:
     """Under torch.func.grad PyTorch has no sparse tensors; that must not be remembered of the device."""
     asked = torch.float32, torch.device("cpu")
