@@ -35,7 +35,7 @@ def _alike(kind: str, shape: tuple[int, ...] | None) -> str:
 
 
 def printed_depth(table: Table) -> int | None:
-    """The depth to which a tree of modules is printed: torchinfo prints a module at it as one row, whatever it holds."""
+    """The depth to which torchinfo prints a tree of modules: a module at it is one row, whatever it holds."""
     return max(row.depth for row in table.rows) or None if table.format == "torchinfo" else None
 
 

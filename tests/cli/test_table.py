@@ -243,7 +243,11 @@ def test_what_is_assumed_can_be_said(table: Callable[..., Result]) -> None:
 def test_an_unknown_layer_makes_the_total_a_least_one(table: Callable[..., Result]) -> None:
     text = "| Layer | Output Shape |\n|---|---|\n| Linear-1 | [-1, 4] |\n| Bilinear-2 | [-1, 4] |\n"
     done = table("-", "--input", "4", text=text)
-    assert "parameters: 20 ≥ 20" in done.stdout or "≥ 20" in done.stdout
+    assert "parameters: ≥ 20\n" in done.stdout
+    assert "no equation is known for Bilinear-2: their parameters are not in the total" in done.stdout
+    assert r"Parameters: $\geq 20$" in table("-", "--input", "4", "--markdown", text=text).stdout
+    more = table("-", "--input", "4", text=f"{text}| Linear-3 | [-1, 2] |\n")
+    assert "parameters: ≥ 20 + 10 = 30\n" in more.stdout
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from math import gcd, prod
 
@@ -17,7 +19,7 @@ import torchinfo
 from torch import nn
 
 import inspector
-from inspector.tables import Bounds, build, read, solve
+from inspector.tables import Bounds, PrintedRow, Table, build, read, solve
 
 from . import printers
 
@@ -26,6 +28,7 @@ CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 MAX = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 AVG = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
+LP = {1: nn.LPPool1d, 2: nn.LPPool2d, 3: nn.LPPool3d}
 NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
 
@@ -212,3 +215,109 @@ def _pools(cls: type[nn.Module], size: int, output: int, ceil_mode: bool) -> Cou
             more = {"dilation": dilation} if cls is nn.MaxPool1d else {}
             found[kernel] += _ran(cls(kernel, stride, padding, ceil_mode=ceil_mode, **more), size) == output
     return +found
+
+
+TINY = Bounds(kernel=2, stride=2, padding=1, dilation=1, wide=True)
+
+
+@pytest.mark.parametrize("kind", ["conv", "conv_transpose", "max_pool", "avg_pool", "lp_pool"])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_the_solutions_are_the_layers_that_pytorch_builds_and_no_others(axes: int, kind: str) -> None:
+    """Every layer of one to three axes within tiny bounds is run whole; no axis is thought of alone.
+
+    Those with one output shape and count are the solutions of a row that prints these: one means that the row is
+    decided, several that it is open.
+    """
+    before = (2, 4, 5, 3)[: axes + 1]
+    bounds = replace(TINY, padding=_most_padding(kind, axes))
+    ran: dict[tuple[tuple[int, ...], int], list[dict[str, object]]] = {}
+    for layer, found in _every(kind, axes):
+        try:
+            after = tuple(layer(torch.zeros(1, *before)).shape[1:])
+        except (RuntimeError, ValueError):
+            continue
+        if min(after) > 0:
+            count = sum(parameter.numel() for parameter in layer.parameters())
+            ran.setdefault((after, count), []).append(found)
+    assert len(ran) > axes
+    for (after, count), expected in ran.items():
+        table = Table((PrintedRow(1, "", "x", kind, output_shape=after, params=count),), "markdown")
+        (row,) = solve(table, before, bounds=bounds).rows
+        assert row.ambiguous == (len(expected) > 1)
+        assert row.solutions.count == len(expected)
+        assert all(found in row.solutions for found in expected)
+
+
+def _most_padding(kind: str, axes: int) -> int:
+    return 0 if kind == "conv_transpose" and axes == 3 else 1  # 16 384 layers to run, and 2 048 without padding
+
+
+def _every(kind: str, axes: int) -> Iterator[tuple[nn.Module, dict[str, object]]]:
+    """Every layer within the tiny bounds, with its hyperparameters under the solver's names."""
+    paddings = (0,) if kind == "lp_pool" else range(_most_padding(kind, axes) + 1)
+    windows = itertools.product((1, 2), (1, 2), paddings, (0, 1) if kind == "conv_transpose" else (0,))
+    for each in itertools.product(list(windows), repeat=axes):
+        kernel, stride, padding, extra = zip(*each, strict=True)
+        found: dict[str, object] = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": (1,) * axes}
+        if kind.startswith("conv"):
+            found |= {"output_padding": extra} if any(extra) else {}
+            for groups, bias in itertools.product((1, 2), (True, False)):
+                more = {"groups": groups, "bias": bias}
+                if kind == "conv":
+                    layer = CONV[axes](2, 2, kernel, stride, padding, **more)
+                else:
+                    layer = TRANSPOSED[axes](2, 2, kernel, stride, padding, extra, **more)
+                yield layer, {**found, "in_channels": 2, "out_channels": 2, "groups": groups, "bias": bias}
+            continue
+        for ceil_mode in (False, True):
+            if kind == "lp_pool":
+                one = axes == 1  # LPPool1d takes no tuples
+                pool = LP[axes](2, kernel[0] if one else kernel, stride[0] if one else stride, ceil_mode=ceil_mode)
+            else:
+                pool = (MAX if kind == "max_pool" else AVG)[axes](kernel, stride, padding, ceil_mode=ceil_mode)
+            yield pool, {**found, "ceil_mode": ceil_mode}
+
+
+def _others(axes: int) -> list[tuple[nn.Module, dict[str, object] | None]]:
+    """A layer of every further kind that takes an image of 4 channels, with what is hidden of it."""
+    pad = {1: nn.ZeroPad1d, 2: nn.ZeroPad2d, 3: nn.ZeroPad3d}[axes]
+    adaptive = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}[axes]
+    largest = {1: nn.AdaptiveMaxPool1d, 2: nn.AdaptiveMaxPool2d, 3: nn.AdaptiveMaxPool3d}[axes]
+    instance = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}[axes]
+    return [
+        (nn.GroupNorm(2, 4), {"num_groups": 2, "num_channels": 4, "affine": True}),
+        (instance(4, affine=True), {"num_features": 4, "affine": True}),
+        (instance(4), {"num_features": 4, "affine": False}),
+        (nn.LayerNorm((6,)), {"normalized_shape": (6,), "bias": True}),
+        (nn.PReLU(4), {"num_parameters": 4}),
+        (nn.PReLU(), {"num_parameters": 1}),
+        (nn.LocalResponseNorm(3), None),
+        (nn.Dropout(0.1), None),
+        (nn.Identity(), None),
+        (nn.Hardswish(), None),
+        (nn.Softmax(1), None),
+        (nn.Upsample(scale_factor=2), {"scale_factor": (2,) * axes}),
+        (pad((1, 2) * axes), {"sides": ((1, 2),) * axes}),
+        (adaptive(3), {"output_size": (3,) * axes}),
+        (largest(2), {"output_size": (2,) * axes}),
+        (LP[axes](2, 2, 2), {"kernel": (2,) * axes, "stride": (2,) * axes, "ceil_mode": False}),
+        (nn.Flatten(), {"start_dim": 1}),
+    ]
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("number", range(len(_others(1))))
+def test_further_layers_are_read_and_solved_from_a_summary(axes: int, number: int) -> None:
+    """After a convolution, printed by torchinfo: what is hidden is among the solutions."""
+    layer, hidden = _others(axes)[number]
+    model = nn.Sequential(CONV[axes](2, 4, 3, padding=1), layer)
+    summary = torchinfo.summary(model, (2, 2, *(6,) * axes), verbose=0, device="cpu")
+    solution = solve(read(str(summary)), bounds=BOUNDS, input_shape=(2, *(6,) * axes))
+    row = solution.rows[-1]
+    assert solution.total_params == summary.total_params
+    assert row.params == sum(parameter.numel() for parameter in layer.parameters())
+    if hidden is not None:
+        assert any(hidden.items() <= choice.hyperparameters.items() for choice in itertools.islice(row.solutions, 200))
+    if row.kind != "lp_pool":
+        built = build(solution)
+        assert built(torch.zeros(2, 2, *(6,) * axes)).shape == model(torch.zeros(2, 2, *(6,) * axes)).shape

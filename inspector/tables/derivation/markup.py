@@ -46,7 +46,14 @@ def latex(words: str) -> str:
     found = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda power: f"^{{{power[0].translate(_PLAIN)}}}", words)
     found = re.sub(r"_([A-Za-z]+)", r"_{\\mathrm{\1}}", found)
     found = re.sub(r"(?<=\d) (?=\d{3})", r"\\,", found)
-    for sign, command in {"×": r"\times", "−": "-", "⌊": r"\lfloor", "⌋": r"\rfloor", "…": r"\dots"}.items():
+    for sign, command in {
+        "×": r"\times",
+        "−": "-",
+        "⌊": r"\lfloor",
+        "⌋": r"\rfloor",
+        "…": r"\dots",
+        "≥": r"\geq",
+    }.items():
         found = found.replace(sign, command)
     return found
 

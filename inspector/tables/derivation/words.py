@@ -71,15 +71,13 @@ def row_text(row: SolvedRow) -> str:
 
 
 def sum_text(solution: Solution) -> str:
-    """All counts added up: ``156 + 2 416 + ... = 61 706``."""
-    sign = "≥" if solution.uncounted else "="
+    """All counts added up: ``156 + 2 416 + ... = 61 706``; ``≥ 156 + ... = 61 706`` where a row is not counted."""
+    least = "≥ " if solution.uncounted else ""
     counts = [format_count(row.params) for row in solution.rows if row.params]
     shown_counts = counts if len(counts) <= 12 else [*counts[:10], "…", counts[-1]]
-    return (
-        f"{' + '.join(shown_counts) or '0'} {sign} {format_count(solution.total_params)}"
-        if len(counts) != 1 or solution.uncounted
-        else counts[0]
-    )
+    if len(counts) < 2:
+        return f"{least}{format_count(solution.total_params)}"
+    return f"{least}{' + '.join(shown_counts)} = {format_count(solution.total_params)}"
 
 
 def remarks(solution: Solution) -> list[str]:

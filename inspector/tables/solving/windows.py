@@ -57,13 +57,15 @@ def pool(problem: Problem) -> Iterator[Family]:
 def axes_of(problem: Problem, mode: Mode, *, ceil_mode: bool) -> tuple[Axis, ...]:
     """The options of every axis."""
     asked = problem.asked
-    no_dilation = problem.row.kind in ("avg_pool", "lp_pool")
+    # What PyTorch's classes do not take: AvgPool no dilation, LPPool no padding either.
+    has_not: dict[str, dict[str, int]] = {"avg_pool": {"dilation": 1}, "lp_pool": {"dilation": 1, "padding": 0}}
+    fixed = has_not.get(problem.row.kind, {})
     return tuple(
         axis(
             mode,
             size,
             output,
-            wanted_of(asked, number)._replace(dilation=1) if no_dilation else wanted_of(asked, number),
+            wanted_of(asked, number)._replace(**fixed),
             problem.bounds,
             ceil_mode=ceil_mode,
             plain=not problem.tier.rest,
