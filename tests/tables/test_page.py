@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from benchmarks.printed_tables import CASES, PAGE, PRINTED, Case, count, page
-from inspector.tables import Contradiction, read, solve
+from inspector.tables import Contradiction, build, read, solve
 
 
 @pytest.mark.slow
@@ -73,3 +74,21 @@ def test_alexnet_has_its_known_count() -> None:
     # + 4096·(9216 + 1) + 4096·(4096 + 1) + 1000·(4096 + 1)
     convolutions = 34_944 + 307_456 + 885_120 + 663_936 + 442_624
     assert solution.total_params == convolutions + 37_752_832 + 16_781_312 + 4_097_000
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        *("LeNet-5, 1998, as standard layers", "AlexNet, 2012", "VGG-16, 2014", "ResNet-34, 2015", "U-Net, 2015"),
+        *("GoogLeNet, its printed counts left out", "MobileNet v1, its last stride put right"),
+    ],
+)
+def test_what_is_solved_is_built(title: str) -> None:
+    """The other papers' models are built and verified in test_composites."""
+    case = next(case for case in CASES if case.title == title)
+    solution = case.solve()
+    with torch.device("meta"):
+        model = build(solution)
+        output = model(torch.empty(2, *case.size))
+    assert sum(parameter.numel() for parameter in model.parameters()) == solution.total_params
+    assert output.shape == (2, *solution.rows[-1].output_shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from inspector.tables.records import PrintedRow, Sizes, Table
+    from inspector.tables.solving.expand import Block
     from inspector.tables.solving.solution import Solution
 
 _DEFAULT = Bounds()
@@ -79,97 +80,100 @@ def solve(
         "groups": groups,
         "bias": bias,
     }
-    once = {name: value for name, value in once.items() if value is not None}
-    size = input_shape_of(table, input_shape)
-    each = rows or {}
-    total = table.total_params if param_total is None else param_total
-    written = written_out(table, size, conventions)
-    _know_all((*table.rows, *written.table.rows), each)
+    question = _Question(
+        input_shape_of(table, input_shape),
+        {name: value for name, value in once.items() if value is not None},
+        rows or {},
+        bounds,
+        table.total_params if param_total is None else param_total,
+    )
+    written = written_out(table, question.size, conventions)
+    _know_all((*table.rows, *written.table.rows), question.each)
     try:
-        return _chosen(table, written, size, once, each, bounds, total, conventions)
+        return _chosen(table, written, question, conventions)
     except Contradiction as error:
         if not table.unread:
             raise
         raise Contradiction(f"{error}\nnot read:{_unread(table)}", error.conflicts, error.changes) from None
 
 
-def _chosen(
-    table: Table,
-    written: Written,
-    size: Sizes,
-    once: Mapping[str, Any],
-    each: Mapping[str, Mapping[str, Any]],
-    bounds: Bounds,
-    total: int | None,
-    conventions: Conventions,
-) -> Solution:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked beside the table: ``once`` for all rows, of ``each`` its own, within ``bounds``."""
+
+    size: Sizes
+    once: Mapping[str, Any]
+    each: Mapping[str, Mapping[str, Any]]
+    bounds: Bounds
+    total: int | None
+
+    def follow(
+        self, table: Table, steps: Sequence[Step], blocks: Sequence[Block], *, size: Sizes | None = None
+    ) -> Flow:
+        """One pass over the steps, not yet run; from another size where one is given."""
+        return Flow(
+            table,
+            steps,
+            blocks,
+            self.size if size is None else size,
+            self.once,
+            self.each,
+            self.bounds,
+            counted=self.total is not None,
+        )
+
+
+def _chosen(table: Table, written: Written, question: _Question, conventions: Conventions) -> Solution:
     """The table as its blocks are written out, or as a chain where the total asks for that."""
     try:
-        return _followed(written, size, once, each, bounds, total)
+        return _followed(written, question)
     except Contradiction as error:
         if written.table is not table and error.conflicts and not error.changes:
-            found = stage_changes(
-                table, error.conflicts[0].row.line, partial(_solves, size, once, each, bounds, conventions)
-            )
+            solves = partial(_solves, replace(question, total=None), conventions)
+            found = stage_changes(table, error.conflicts[0].row.line, solves)
             raise contradiction(error.conflicts, found) from None
-        if not written.residual or conventions.blocks != "auto" or total is None:
+        if not written.residual or conventions.blocks != "auto" or question.total is None:
             raise
         try:
-            chain = written_out(table, size, replace(conventions, blocks="chain"))
-            return _followed(chain, size, once, each, bounds, total)
+            return _followed(written_out(table, question.size, replace(conventions, blocks="chain")), question)
         except InspectionError:
             pass
         raise
 
 
-def _solves(
-    size: Sizes,
-    once: Mapping[str, Any],
-    each: Mapping[str, Mapping[str, Any]],
-    bounds: Bounds,
-    conventions: Conventions,
-    table: Table,
-) -> bool:
+def _solves(question: _Question, conventions: Conventions, table: Table) -> bool:
     """Whether no row of the table contradicts itself."""
     try:
-        written = written_out(table, size, conventions)
+        written = written_out(table, question.size, conventions)
     except InspectionError:
         return False
-    steps, blocks = expand(written.table)
-    flow = Flow(written.table, steps, blocks, size, once, each, bounds, counted=False)
+    flow = question.follow(written.table, *expand(written.table))
     flow.run(all_rows=False)
     return not flow.conflicts
 
 
-def _followed(
-    written: Written,
-    size: Sizes,
-    once: Mapping[str, Any],
-    each: Mapping[str, Mapping[str, Any]],
-    bounds: Bounds,
-    total: int | None,
-) -> Solution:
+def _followed(written: Written, question: _Question) -> Solution:
     """One reading of the table, followed from its input to its end; wider where its total asks for more."""
     table = written.table
     steps, blocks = expand(table)
     if not steps:
         raise InspectionError("the table has no rows to solve" + _unread(table))
-    follow = partial(Flow, table, blocks=blocks, input_shape=size, once=once, each=each, counted=total is not None)
-    flow = follow(steps, bounds=bounds)
+    flow = question.follow(table, steps, blocks)
     flow.run()
     if flow.conflicts:
-        raise contradiction(flow.conflicts, _changes(table, flow, once, each, bounds, counted=total is not None))
+        raise contradiction(flow.conflicts, _changes(table, flow, question))
     try:
-        return whole(written, flow, steps, size, bounds, total)
+        return whole(written, flow, steps, question.size, question.bounds, question.total)
     except Contradiction:
-        if bounds.wide:
+        if question.bounds.wide:
             raise
-        wide = follow(steps, bounds=replace(bounds, wide=True))
+        wider = replace(question, bounds=replace(question.bounds, wide=True))
+        wide = wider.follow(table, steps, blocks)
         wide.run()
         if wide.conflicts:
             raise
         try:
-            return whole(written, wide, steps, size, replace(bounds, wide=True), total)
+            return whole(written, wide, steps, wider.size, wider.bounds, wider.total)
         except Contradiction:
             pass
         raise
@@ -218,15 +222,7 @@ def _unread(table: Table) -> str:
     return "".join(f"\n  line {line.line}: {line.reason}: {line.text.strip()[:80]}" for line in table.unread[:5])
 
 
-def _changes(
-    table: Table,
-    flow: Flow,
-    once: Mapping[str, object],
-    each: Mapping[str, Mapping[str, object]],
-    bounds: Bounds,
-    *,
-    counted: bool,
-) -> tuple[Change, ...]:
+def _changes(table: Table, flow: Flow, question: _Question) -> tuple[Change, ...]:
     """The smallest changes for the first conflict."""
     conflict = flow.conflicts[0]
     failing = next((at for at, row in enumerate(flow.rows) if row.row is conflict.row), None)
@@ -239,16 +235,8 @@ def _changes(
     )
 
     def cost_of(size: Sizes, rows: Sequence[PrintedRow]) -> int | None:
-        again = Flow(
-            replace(table, rows=tuple(rows)),
-            [Step(each_row) for each_row in rows],
-            (),
-            size,
-            once,
-            each,
-            bounds,
-            counted=counted,
-        )
+        changed = replace(table, rows=tuple(rows))
+        again = question.follow(changed, [Step(each_row) for each_row in rows], (), size=size)
         again.run(all_rows=False)
         return None if again.conflicts else sum(found.choice.cost for found in again.rows)
 

@@ -57,21 +57,25 @@ def pool(problem: Problem) -> Iterator[Family]:
 def axes_of(problem: Problem, mode: Mode, *, ceil_mode: bool) -> tuple[Axis, ...]:
     """The options of every axis."""
     asked = problem.asked
-    # What PyTorch's classes do not take: AvgPool no dilation, LPPool no padding either.
-    has_not: dict[str, dict[str, int]] = {"avg_pool": {"dilation": 1}, "lp_pool": {"dilation": 1, "padding": 0}}
-    fixed = has_not.get(problem.row.kind, {})
     return tuple(
         axis(
             mode,
             size,
             output,
-            wanted_of(asked, number)._replace(**fixed),
+            _taken(problem.row.kind, wanted_of(asked, number)),
             problem.bounds,
             ceil_mode=ceil_mode,
             plain=not problem.tier.rest,
         )
         for number, (size, output) in enumerate(zip(problem.input[1:], problem.output[1:], strict=True))
     )
+
+
+def _taken(kind: str, wanted: Wanted) -> Wanted:
+    """What PyTorch's classes take: AvgPool has no dilation, LPPool no padding either."""
+    if kind == "lp_pool":
+        return wanted._replace(dilation=1, padding=0)
+    return wanted._replace(dilation=1) if kind == "avg_pool" else wanted
 
 
 def wanted_of(asked: Asked, number: int) -> Wanted:
