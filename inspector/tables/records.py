@@ -151,6 +151,7 @@ class Table:
             (columns set apart by spaces, or lost).
         input_shape: without the batch, channels first; None where the table has none.
         total_params: printed below the table; None where it is not.
+        total_about: lowest and highest total that prints as the rounded ``0.58M``; None where none is printed.
         trainable_params: likewise.
         total_mult_adds: likewise.
         channels_last: the table prints its shapes channels-last.
@@ -164,6 +165,7 @@ class Table:
     format: str
     input_shape: Sizes | None = None
     total_params: int | None = None
+    total_about: tuple[int, int] | None = None
     trainable_params: int | None = None
     total_mult_adds: int | None = None
     channels_last: bool = False

@@ -11,7 +11,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 import inspector
 from inspector.errors import InspectionError
-from inspector.tables import PrintedRow, Table, build, read, solve
+from inspector.tables import Contradiction, PrintedRow, Table, build, read, solve
 from inspector.tables.alignment import align
 from inspector.tables.beside import leaves, model_layers, printed_depth, printed_layers
 
@@ -175,3 +175,24 @@ layer_normalization (LayerN (None, 48, 32)            64
     after = model.conv1d(x)  # type: ignore[operator]
     expected = nn.functional.layer_norm(after.transpose(1, 2), (32,)).transpose(1, 2)
     torch.testing.assert_close(model(x), expected)
+
+
+MNIST = """----------------------------------------------------------------
+        Layer (type)               Output Shape         Param #
+================================================================
+            Conv2d-1           [-1, 10, 24, 24]             260
+            Conv2d-2             [-1, 20, 8, 8]           5,020
+         Dropout2d-3             [-1, 20, 8, 8]               0
+            Linear-4                   [-1, 50]          {}
+            Linear-5                   [-1, 10]             510
+================================================================
+"""
+
+
+def test_a_pool_in_forward_shows_in_the_count_of_the_linear_layer_after_it() -> None:
+    """50·(20·4·4 + 1) = 16 050 after 20×8×8: half of each side. No pool explains 50·(300 + 1)."""
+    linear = solve(read(MNIST.format("16,050")), (1, 28, 28))["Linear-4"]
+    assert (linear.input_shapes, linear.params) == (((20, 4, 4),), 16_050)
+    assert "made by an operation that the table does not print" in linear.note
+    with pytest.raises(Contradiction, match="Linear-4: from 20×8×8 to 50 has no solution"):
+        solve(read(MNIST.format("15,050")), (1, 28, 28))

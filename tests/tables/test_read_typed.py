@@ -141,3 +141,45 @@ def test_short_words_of_separable_convolutions(word: str, stated: dict[str, obje
     assert stated.items() <= row.hyperparameters.items()
     assert pool.kind == "global_avg_pool"
     assert isinstance(table.rows[0], PrintedRow)
+
+
+def test_links_struck_words_and_lines_in_a_cell() -> None:
+    text = """| **Layer** | **Output** | **Parameters** |
+|:--|:-:|--:|
+| [Conv1](https://example.org/x) 5×5 | `6×28×28` | *156* |
+| **MaxPool** 2×2<br>stride 2 | `6×14×14` | – |
+| Conv2 5×5 | `16×10×10` | ~~2,415~~ 2,416 |
+"""
+    table = read(text)
+    assert [row.name for row in table.rows] == ["Conv1 5×5", "MaxPool 2×2, stride 2", "Conv2 5×5"]
+    assert table.rows[1].stated == {"kernel": (2, 2), "stride": (2,)}
+    assert solve(table, (1, 32, 32)).total_params == 156 + 2416
+
+
+def test_a_course_sheet_that_asks_for_what_it_leaves_out() -> None:
+    """8 kernels of 5×5 over 3 channels, 64 − 5 + 1 = 60; 28/2 = 14: 608 + 1 168 + 10·(16·14·14 + 1)."""
+    text = """| Layer | Filter | Output | # parameters |
+|---|---|---|---|
+| Input | | 3x64x64 | 0 |
+| Conv | 8 @ 5x5 | ? | ? |
+| Pool | 2x2, stride 2 | 8x30x30 | 0 |
+| Conv | 16 @ 3x3 | 16x28x28 | ? |
+| Pool | 2x2, stride 2 | ? | 0 |
+| FC | | 10 | ? |
+"""
+    solution = solve(read(text), stride=1, padding=0)
+    assert [row.output_shape for row in solution.rows] == [(8, 60, 60), (8, 30, 30), (16, 28, 28), (16, 14, 14), (10,)]
+    assert solution.total_params == 608 + 1168 + 31_370
+
+
+ROUNDED = "| Layer | Output | Params |\n|---|---|---|\n| Conv 3×3 | 8×6×6 | 584 |\n| FC | 10 | {} |\n| Total | | {} |\n"
+
+
+def test_a_rounded_total_is_met_or_refused() -> None:
+    """584 + 10·(288 + 1) = 3 474."""
+    met = solve(read(ROUNDED.format("2,890", "3.5K")), (8, 6, 6))
+    assert "the printed total, 3 450 to 3 550 as rounded, is met" in met.notes
+    with pytest.raises(Contradiction, match=r"no solution of the rows adds up to 3 650 parameters; .* 3 474"):
+        solve(read(ROUNDED.format("2,890", "3.7K")), (8, 6, 6))
+    still = solve(read(ROUNDED.format("2.9K", "3.7K")), (8, 6, 6))
+    assert "is not that of the solutions ranked first, which have 3 474" in " ".join(still.notes)

@@ -25,8 +25,17 @@ def read_cell(text: str) -> list[Layer]:
         return []
     layers: list[Layer] = []
     for part in _parts(re.sub(r"<br\s?/?>|\n", ";", text), ";"):
-        layers += _read_part(part.strip())
+        found = _read_part(part.strip())
+        if layers and len(found) == 1 and found[0].kind == "unknown" and _said_of(found[0], layers[-1]):
+            layers[-1].stated |= found[0].stated
+        else:
+            layers += found
     return layers
+
+
+def _said_of(more: Layer, layer: Layer) -> bool:
+    """Whether a line is no layer but goes on about the one above it: "stride 2" below "3×3 max pool"."""
+    return bool(more.stated) and not more.inside and not more.stated.keys() & layer.stated.keys()
 
 
 def _parts(text: str, separator: str) -> list[str]:

@@ -213,4 +213,6 @@ def _is_total(label: str, record: Record, sheet: Sheet) -> bool:
         word = "trainable_params" if label.lower().lstrip("* ").startswith("trainable") else "total_params"
         sheet.totals.setdefault(word, count)
         return True
-    return read_total(f"{label}: {record.cells.get('params', '')}", sheet.totals) or label.lower().startswith("total")
+    return read_total(f"{label} params: {record.cells.get('params', '')}", sheet.totals) or label.lower().startswith(
+        "total"
+    )

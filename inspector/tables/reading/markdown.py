@@ -19,6 +19,8 @@ _DELIMITER = re.compile(
 
 # [1, 6] [28, 28] is no link here, conv_2_x holds no emphasis, and thousands of such signs take the parser long.
 _OFF = ["link", "image", "reference", "emphasis", "blockquote"]
+_LINK = re.compile(r"!?\[([^\[\]()]{1,120})\]\((?:https?:|\.{0,2}/|#)[^\s()]{0,200}\)")
+_STRUCK = re.compile(r"~~[^~]{1,80}~~")
 _LEVEL = re.compile(r"[ \t|]{0,40}(\u2003{1,200})")
 
 
@@ -65,7 +67,8 @@ def _plain(children: Sequence[Token]) -> str:
             parts.append("\n")
         else:
             parts.append(child.content)
-    return unmath("".join(parts).replace("**", "").strip().strip("*"))
+    words = _LINK.sub(r"\1", _STRUCK.sub("", "".join(parts)))
+    return unmath(words.replace("**", "").strip().strip("*"))
 
 
 def unmath(cell: str) -> str:

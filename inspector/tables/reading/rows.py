@@ -39,7 +39,9 @@ class Draft:
 _INSTANCE = re.compile(r"(.{1,120}?)\s*\(([A-Za-z_][\w.<>]{0,80})\)(?:\s*[×x](\d{1,9}))?")
 _NUMBERED = re.compile(r"([A-Za-z_]\w{0,80}?)(?:-\d{1,7}|: ?\d{1,4}(?:-\d{1,7})?)?(?:\s*[×x](\d{1,9}))?")
 _IMAGE = re.compile(r"(\d{1,9}\s*[x×]\s*\d{1,9}(?:\s*[x×]\s*\d{1,9})?)(\s*(?:rgb|colou?r))?", re.IGNORECASE)
-_CONNECTION = re.compile(r"([\w./:-]{1,200}(?:…|(?=\[)))(?:\[\d{0,4}(?:[\]…]|$))*")  # "conv2d[0][0]", cut "conv2d[0…"
+_CONNECTION = re.compile(
+    r"(?<![\w./:-])([\w./:-]{1,200}(?:…|(?=\[)))(?:\[\d{0,4}(?:[\]…]|$))*"
+)  # "conv2d[0][0]", cut "conv2d[0…"
 _ACTIVATIONS: Final = {"re": "relu", "hs": "hardswish", "hswish": "hardswish"}
 _SHAPES: Final = ("output", "input", "resolution")
 _SIZED: Final = frozenset({"conv", "container", "max_pool", "avg_pool", "global_avg_pool", "global_max_pool"})
@@ -60,6 +62,7 @@ def drafts_of(record: Record) -> list[Draft]:
     cells = {name: check_cell(cell.strip(), record.line) for name, cell in record.cells.items()}
     try:
         name, layers = _layers(cells)
+        name = re.sub(r"\s*\n\s*", ", ", name)
         shapes = {column: _shape(cells.get(column, ""), column) for column in _SHAPES}
         if shapes["output"] is None and "@" in cells.get("channels", ""):  # a column "feature maps" of 6@28×28
             shapes["output"] = _shape(cells.pop("channels"), "output")

@@ -45,6 +45,9 @@ def table_of(sheet: Sheet, source: str = "") -> Table:
         format=sheet.format,
         input_shape=_input_of(rows, layout, sheet),
         total_params=sheet.totals.get("total_params"),
+        total_about=(sheet.totals["total_least"], sheet.totals["total_most"])
+        if "total_least" in sheet.totals
+        else None,
         trainable_params=sheet.totals.get("trainable_params"),
         total_mult_adds=sheet.totals.get("total_mult_adds"),
         channels_last=layout.channels_last,

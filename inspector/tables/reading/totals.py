@@ -42,7 +42,10 @@ def read_total(line: str, totals: dict[str, int]) -> bool:
     if word == "params" or not params:
         return True
     number = _NUMBER.match(match[3])
-    if number is None or rounded(match[3]):
+    if (about := rounded(match[3].strip())) and word in ("total", "parameters"):
+        totals.setdefault("total_least", about[0])
+        totals.setdefault("total_most", about[1])
+    if number is None or about:
         return True
     name = {"total": "total_params", "parameters": "total_params", "trainable": "trainable_params"}.get(word)
     if word == "non-trainable" or name is None:

@@ -8,6 +8,7 @@ from inspector.tables.reading.blocks import read_cell
 from inspector.tables.reading.limits import bounded
 
 _NUMBERS = re.compile(r"[\[(]?\s*(\d{1,9}(?:\s*[,x×*]\s*\d{1,9}){0,5})\s*[\])]?")
+_MAPS = re.compile(r"(\d{1,9})\s?@\s?(\d{1,9}(?:\s?[x×*]\s?\d{1,9}){1,2})")
 _EACH_SIDE = re.compile(r"\(\((\d{1,9}), (\d{1,9})\), \((\d{1,9}), (\d{1,9})\)\)")
 
 
@@ -31,6 +32,8 @@ def read_window(column: str, cell: str) -> dict[str, object]:
         if sides[1] == sides[2] and sides[3] == sides[4]:
             return {column: (bounded(sides[1]), bounded(sides[3]))}
         return {}
+    if column == "kernel" and (maps := _MAPS.fullmatch(cell)):  # "8 @ 5×5"
+        return {"out_channels": bounded(maps[1]), "kernel": tuple(bounded(n) for n in re.findall(r"\d+", maps[2]))}
     layers = read_cell(cell)
     stated = dict(layers[0].stated) if len(layers) == 1 else {}
     if re.search(r"\bdw\b", cell) and "kernel" in stated:

@@ -73,7 +73,25 @@ def whole(
             if not joint:
                 raise _no_total(rows, values, total, beside)
             rows = _taken(rows, counted, kept, total - beside, bounds)
+    elif table.total_about is not None and not uncounted:
+        notes.append(_about_met(rows, table.total_about, beside))
     return Solution(table, tuple(rows), size, bounds, total, joint, beside, tuple(notes), uncounted=tuple(uncounted))
+
+
+def _about_met(rows: Sequence[SolvedRow], about: tuple[int, int], beside: int) -> str:
+    """What is to be said of a rounded total.
+
+    Raises:
+        Contradiction: no row is open in its count, and they add up to another.
+    """
+    printed = f"the printed total, {format_count(about[0])} to {format_count(about[1])} as rounded,"
+    count = sum(row.params for row in rows) + beside
+    if about_right(count, *about):
+        return f"{printed} is met"
+    values = [row.solutions.values for row in rows if not row.reused]
+    if all(len(counts) == 1 for counts in values):
+        raise _no_total(rows, values, about[0] if count < about[0] else about[1], beside)
+    return f"{printed} is not that of the solutions ranked first, which have {format_count(count)}"
 
 
 def _cells(table: Table) -> tuple[PrintedRow, ...]:

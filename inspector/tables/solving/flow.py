@@ -15,7 +15,7 @@ from inspector.tables.solving.families import Family, Solutions
 from inspector.tables.solving.hidden import Run, paths
 from inspector.tables.solving.kinds import CONVOLUTIONS, KEEPING, WINDOWS, solutions
 from inspector.tables.solving.problem import Problem, Tier, Unsolvable, shown
-from inspector.tables.solving.shapes import follows, made_for, stated_size, steps_of, stretched
+from inspector.tables.solving.shapes import follows, made_for, pooled_for, stated_size, steps_of, stretched
 from inspector.tables.solving.solution import SolvedRow
 from inspector.tables.solving.windows import exact_size, meets_axes
 from inspector.tables.solving.wiring import Wiring
@@ -67,6 +67,7 @@ class Flow:
             self._ends.setdefault(block.end, []).append(block)
             self._begins.setdefault(block.first, []).insert(0, block)  # outer ones first
         self._holding = table.format == "torchinfo"
+        self._modules_alone = table.format in ("torchinfo", "torchsummary")
         self._wiring = Wiring(table, self.rows, input_shape)
         self._asked = [self._asked_of(step.row) for step in steps]
 
@@ -147,7 +148,11 @@ class Flow:
         self._wiring.moved(inputs)
 
     def _unsolved(self, number: int, row: PrintedRow, asked: Asked, error: Unsolvable, inputs: tuple[int, ...]) -> None:
-        if self._wiring.branches and (made := made_for(row, self._wiring.shape(self._wiring.last))):
+        before = self._wiring.shape(self._wiring.last)
+        made = made_for(row, before) if self._wiring.branches else None
+        if made is None and self._modules_alone:
+            made = pooled_for(row, before)
+        if made is not None:
             try:
                 output = self._output(number, row, asked, (made,))
                 found = solutions(Problem(row, (made,), output, asked, self._bounds, self._tier))

@@ -27,6 +27,18 @@ def made_for(row: PrintedRow, before: Sizes) -> Sizes | None:
     return (channels, *before[1:]) if isinstance(channels, int) and len(before) > 1 else None
 
 
+def pooled_for(row: PrintedRow, before: Sizes) -> Sizes | None:
+    """What goes into a linear row whose count shows a pool before it that the table does not print; else None.
+
+    ``F.max_pool2d(x, 2)`` in a forward is no module: 50·(320 + 1) = 16 050 after 20×8×8 tells of 320 = 20×4×4.
+    """
+    if row.kind != "linear" or row.params is None or row.output_shape is None or len(before) < 2:
+        return None
+    F_out = row.output_shape[-1]
+    reduced = ((before[0], *(size // stride for size in before[1:])) for stride in range(2, max(before[1:]) + 1))
+    return next((sizes for sizes in reduced if row.params in (F_out * prod(sizes), F_out * (prod(sizes) + 1))), None)
+
+
 def steps_of(before: Sizes, sizes: tuple[Sizes, ...]) -> str:
     """Sizes one after the other, in words."""
     return " → ".join(shown(size) for size in (before, *sizes))
