@@ -227,3 +227,31 @@ def test_a_hostile_block_is_refused(file: str, column: str | None, old: str, new
     assert old in text
     with pytest.raises(InspectionError, match=r"(is|are) above|more digits than"):
         solve(read(text.replace(old, new), column=column), IMAGE)
+
+
+def test_a_count_of_a_whole_network_may_hold_its_classifier() -> None:
+    """DeiT-Tiny's 5.7M are those of vit_tiny with its 1 000 classes; ViT-Base's 86M are without them."""
+    head = "| Model | Layers | Hidden size | MLP size | Heads | Params |\n|---|---|---|---|---|---|\n"
+    width, tokens = 192, 197
+    block = 4 * width + 4 * width * (width + 1) + 768 * (width + 1) + width * (768 + 1)
+    encoder = width * (3 * 16**2 + 1) + width + tokens * width + 12 * block + 2 * width
+    for printed in ("5.7M", "5.5M", f"{encoder:,}", f"{encoder + 1000 * (width + 1):,}"):
+        solution = solve(read(f"{head}| DeiT-Tiny | 12 | 192 | 768 | 3 | {printed} |"), IMAGE)
+        assert solution.total_params == encoder + 1000 * (width + 1)
+    with pytest.raises(Contradiction, match="6 100 000"):
+        solve(read(f"{head}| DeiT-Tiny | 12 | 192 | 768 | 3 | 6,100,000 |"), IMAGE)
+
+
+def test_a_growth_in_the_heading_is_no_layer() -> None:
+    text = """| Layers | Output Size | DenseNet-BC (k=12) |
+|---|---|---|
+| Convolution | 8 × 8 | 3 × 3 conv, stride 1 |
+| Dense Block (1) | 8 × 8 | [1 × 1 conv; 3 × 3 conv] × 2 |
+| Classification Layer | 1 × 1 | 8 × 8 global average pool |
+| | | 10D fully-connected, softmax |
+"""
+    solution = solve(read(text), (3, 8, 8))
+    layers = [(24 + 12 * n, 48) for n in range(2)]
+    dense = sum(2 * C + C * out + 2 * out + 9 * out * 12 for C, out in layers)
+    assert solution.total_params == 3 * 24 * 9 + 2 * 24 + dense + 2 * 48 + 10 * (48 + 1)
+    assert not solution.uncounted

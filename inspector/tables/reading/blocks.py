@@ -66,11 +66,10 @@ def _read_part(part: str) -> list[Layer]:
     if len(lines) == 1:
         lines = _NEW_KERNEL.split(inside)
     block = Layer(part, "container", repeat=repeat, inside=[layer for line in lines for layer in read_phrase(line)])
-    return [
-        *(read_phrase(before) if before.strip(" ,") else []),
-        block,
-        *(read_phrase(after) if after.strip(" ,") else []),
-    ]
+    following = read_phrase(after) if after.strip(" ,") else []
+    if len(following) == 1 and following[0].kind == "unknown" and _said_of(following[0], block):  # "..., k=32"
+        block.stated |= following.pop().stated
+    return [*(read_phrase(before) if before.strip(" ,") else []), block, *following]
 
 
 def _read_repeated(part: str) -> list[Layer]:

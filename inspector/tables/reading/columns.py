@@ -42,7 +42,7 @@ _HEADINGS: Final = {
     "groups": "groups group g",
     "channels": (
         "channels channelsci outputchannels outchannels filters numfilters numberoffilters c featuremaps maps "
-        "noffilters nooffilters units neurons kernels outc numberofkernels numchannels outfeatures width "
+        "noffilters nooffilters out units neurons kernels outc numberofkernels numchannels outfeatures width "
         "kanale 通道 通道数 输出通道数"
     ),
     "in_channels": "inchannels inputchannels infeatures",

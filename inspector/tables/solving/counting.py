@@ -39,11 +39,15 @@ def whole(
     table = written.table
     rows = _grouped(flow.rows, steps, table, bounds)
     refused: list[str] = []
+    alone = len(written.stages) == 1 and all("implied" in row.stated for row in table.rows)
     for stage in (*written.stages, *_cells(table)):
         try:
             rows = _met(stage, rows, bounds)
         except Contradiction as error:
-            refused.append(str(error))
+            try:  # the count of a whole network may hold its classifier
+                rows = _met(stage, rows, bounds, whole=alone)
+            except Contradiction:
+                refused.append(str(error))
     if refused:
         raise Contradiction("\n".join(refused))
     notes = [*written.notes, *flow.notes]
@@ -106,12 +110,13 @@ def _cells(table: Table) -> tuple[PrintedRow, ...]:
     return tuple(found.values())
 
 
-def _met(stage: PrintedRow, rows: Sequence[SolvedRow], bounds: Bounds) -> list[SolvedRow]:
+def _met(stage: PrintedRow, rows: Sequence[SolvedRow], bounds: Bounds, *, whole: bool = False) -> list[SolvedRow]:
     """The rows with those solutions of a block's inside that add up to the count printed for all of it.
 
-    A rounded count is held beside all layers with the bias that is ranked first, then with biases, then without.
+    ``whole`` is for a row that stands for the network: all rows are its own. A rounded count is held beside all
+    layers with the bias that is ranked first, then with biases, then without.
     """
-    members = [n for n, row in enumerate(rows) if row.row.stated.get("block") == stage.name]
+    members = [n for n, row in enumerate(rows) if whole or row.row.stated.get("block") == stage.name]
     about = stage.stated.get("params_about")
     if isinstance(about, tuple):
         for bias in (None, True, False):
