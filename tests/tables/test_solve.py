@@ -111,6 +111,15 @@ def test_most_single_misprints_are_undone_by_the_change_that_is_proposed(lenet: 
         solve(replace(lenet, rows=(first, *lenet.rows[1:])), (1, 32, 32), stride=1, padding=0)
 
 
+def test_equal_sides_are_put_right_together() -> None:
+    """13×13 where a pool of 2 leaves 12×12 of 24×24, and 5×5 then leave 8×8."""
+    table = rows(("max_pool", (6, 13, 13), None), ("conv", (16, 8, 8), None))
+    asked = {"max_pool": {"kernel": 2, "stride": 2, "padding": 0, "ceil_mode": False}}
+    with pytest.raises(Contradiction) as caught:
+        solve(table, (6, 24, 24), stride=1, padding=0, rows=asked)
+    assert str(caught.value.changes[0]) == "max_pool-1 (line 1): the 13 of its output sides would have to be 12"
+
+
 def test_the_equation_without_a_solution_is_shown() -> None:
     """From 5 to 8 at stride 1 without padding: K = 5 − 8 + 0 + 1 = −2."""
     with pytest.raises(Contradiction) as caught:

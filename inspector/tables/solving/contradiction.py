@@ -61,7 +61,8 @@ class Change:
     Attributes:
         name: the row whose number changes, or ``the input``.
         line: its line; 0 for the input.
-        what: ``output shape`` or ``parameters``.
+        what: ``output shape``, ``output sides`` (all of them), ``output size`` (of a block), ``parameters``,
+            ``kernel``, ``stride``, ``padding``, or ``shape`` of the input.
         printed: the number as it stands.
         must_be: the number that would do.
         place: which entry of the shape, from 0.

@@ -1,8 +1,8 @@
 """The smallest change to one printed number that would solve a contradiction.
 
 Tried are the numbers of the row itself, its printed kernel, stride and padding, those of the row that feeds it and the
-network's input, each with every value up to 64 away (a stride up to 8) and with the numbers of its neighbours; a change
-counts where the row, the row before and the rows after it then have solutions.
+network's input, each with every value up to 64 away (a stride up to 8) and with the numbers of its neighbours, and
+equal sides together; a change counts where the row, the row before and the rows after it then have solutions.
 """
 
 from __future__ import annotations
@@ -74,6 +74,12 @@ def _candidates(window: Window) -> Iterator[tuple[Change, Sizes, tuple[PrintedRo
                 shape = (*(row.output_shape or ())[:place], value, *(row.output_shape or ())[place + 1 :])
                 changed = replace(row, output_shape=shape)
                 change = Change(row.name, row.line, "output shape", number, value, place)
+                yield change, window.size, (*rows[:at], changed, *rows[at + 1 :])
+        C, *sides = row.output_shape or (0,)
+        if len(sides) > 1 and len(set(sides)) == 1:  # a misprint of a square
+            for value in _values(sides[0], near):
+                changed = replace(row, output_shape=(C, *(value,) * len(sides)))
+                change = Change(row.name, row.line, "output sides", sides[0], value, 1)
                 yield change, window.size, (*rows[:at], changed, *rows[at + 1 :])
 
 
