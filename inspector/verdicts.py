@@ -89,17 +89,20 @@ def _counter_check(
     if call.macs is not None and call.macs == found.macs:
         return _equal(measurement, "macs", call, call.macs, found.macs, number=number)
     reasons = [found.fault] if found.fault else []
+    mended = found.corrected_macs if found.corrected_macs is not None else found.macs
+    known = call.known_macs
     unknown = sorted({row.kind for row in rows if row.macs is None})
+    if unknown and mended is not None and mended > known:  # what is known is no more than a part
+        reasons.append(f"no rule knows {', '.join(unknown)}")
+        return _not_counted(measurement, "macs", call, call.macs, found.macs, "; ".join(reasons), number=number)
     if unknown:
         reasons.append(f"neither a rule nor the counter knows {', '.join(unknown)}")
-    mended = found.corrected_macs if found.corrected_macs is not None else found.macs
-    # What the counter cannot look into, only a rule of the user's own counts.
-    taught = _taught()
-    own = sorted({row.kind for row in rows if row.macs and row.kind in taught})
+    # What the counter cannot look into, only a rule counts.
+    unseen = {*_taught(), *found.fault.partition("cannot look into ")[2].split(", ")}
+    own = sorted({row.kind for row in rows if row.macs and row.kind in unseen})
     opaque = sum(row.macs or 0 for row in rows if row.kind in own)
     if own:
-        reasons.append(f"sees nothing in {', '.join(own)}, of which only a registered rule speaks")
-    known = call.known_macs
+        reasons.append(f"sees nothing in {', '.join(own)}, of which only a rule speaks")
     if reasons and mended is not None and known in (mended, mended + opaque):
         return _not_counted(measurement, "macs", call, call.macs, found.macs, "; ".join(reasons), number=number)
     return _equal(measurement, "macs", call, call.macs, found.macs, "; ".join(reasons), number=number)
@@ -130,7 +133,7 @@ def torchinfo_checks(prediction: Prediction, measurement: Measurement) -> Iterat
         if found.params is not None:
             yield _layer_params(prediction, measurement, call, found)
         if found.macs is not None:
-            layers.append(_mended_check(measurement, "macs", call, call.macs, found))
+            layers.append(_layer_macs(prediction, measurement, call, found))
     yield from layers
     root = prediction.modules[0]
     yield _total_params(prediction, measurement)
@@ -185,12 +188,16 @@ def _under(names: tuple[str, ...], prefix: str) -> bool:
     return any(name.startswith(prefix) for name in names)
 
 
-def _mended_check(
-    measurement: Measurement, what: str, call: ModuleCall, predicted: object, found: MeasuredModule
-) -> Check:
+def _layer_macs(prediction: Prediction, measurement: Measurement, call: ModuleCall, found: MeasuredModule) -> Check:
+    predicted = (call.known_macs or None) if call.macs is None else call.macs
     if predicted != found.macs and found.fault and found.corrected_macs in (None, predicted):
-        return _not_counted(measurement, what, call, predicted, found.macs, found.fault)
-    return _equal(measurement, what, call, predicted, found.macs)
+        return _not_counted(measurement, "macs", call, predicted, found.macs, found.fault)
+    rows = prediction.rows[slice(*call.rows)]
+    once = sum(row.formula.number for row in rows if row.macs and row.formula is not None)
+    if predicted == sum(row.macs or 0 for row in rows) != once and once in (found.macs, found.corrected_macs):
+        reasons = ["sees one of the examples that vmap maps"] + ([found.fault] if found.macs != once else [])
+        return _not_counted(measurement, "macs", call, predicted, found.macs, ", and ".join(reasons))
+    return _equal(measurement, "macs", call, predicted, found.macs)
 
 
 def _total_params(prediction: Prediction, measurement: Measurement) -> Check:

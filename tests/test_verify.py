@@ -364,7 +364,7 @@ def test_a_rule_of_the_users_own_is_taken_where_the_counter_sees_nothing(taught)
         assert verification.ok, verification
         assert verification.prediction.total_macs == 21 + 3 * 4 * 3
         check = next(c for c in verification.not_counted if c.reference == "flop_counter" and c.call)
-        assert "of which only a registered rule speaks" in check.reason
+        assert "of which only a rule speaks" in check.reason
 
 
 def test_a_rule_of_the_users_own_is_held_to_what_the_counter_sees(taught):

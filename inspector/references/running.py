@@ -246,13 +246,17 @@ def recorded_calls(model: nn.Module, meter: Callable[[], Reading]) -> Iterator[l
     paths = {id(module): path for path, module in model.named_modules()}
 
     def enter(module: nn.Module, _: Any) -> None:
-        path = paths[id(module)]
+        path = paths.get(id(module))
+        if path is None:  # a copy that the forward made, and the hooks with it
+            return
         numbers[path] += 1
         call = Call(path, type(module).__name__, numbers[path], meter())
         calls.append(call)
         running.append(call)
 
     def leave(module: nn.Module, _: Any, returned: Any) -> None:
+        if id(module) not in paths:
+            return
         call = running.pop()
         call.kind = type(module).__name__  # a lazy module has become another class
         call.left = meter()

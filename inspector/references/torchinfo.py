@@ -61,16 +61,21 @@ def _unmasked(module: nn.Module, name: str, parameter: Tensor) -> tuple[int, str
     return int(mask.sum()), name.removesuffix("_orig")
 
 
+def _real_convolutions(layer: Layer) -> int:
+    """PyTorch convolves complex numbers by Gauss's three products, each a convolution of real numbers."""
+    return 3 if layer.module.get_parameter("weight").is_complex() else 1
+
+
 def _linear(layer: Layer) -> int:
     return layer.elements("weight") * prod(layer.outputs[:-1])
 
 
 def _convolution(layer: Layer) -> int:
-    return layer.elements("weight") * _positions(layer, layer.outputs)
+    return layer.elements("weight") * _positions(layer, layer.outputs) * _real_convolutions(layer)
 
 
 def _transposed(layer: Layer) -> int:
-    return layer.elements("weight") * _positions(layer, layer.inputs)
+    return layer.elements("weight") * _positions(layer, layer.inputs) * _real_convolutions(layer)
 
 
 def _positions(layer: Layer, sizes: list[int]) -> int:
@@ -121,6 +126,7 @@ LAYERS: tuple[tuple[tuple[type[nn.Module], ...], str, Callable[[Layer], int]], .
 _NO_MULT_ADDS = "has mult-adds for parameters named weight or bias alone"
 _UNKNOWN_LAYER = "multiplies a layer's parameters by output sizes without asking what it computes"
 _HOOKS = "does not see what hooks of the layer compute"
+_COMPLEX = "multiplies complex numbers once, where PyTorch makes three convolutions of real numbers"
 _PRUNED = "counts the weights that pruning left, where the kernel multiplies by the zeros too"
 
 
@@ -137,7 +143,9 @@ def mended(layer: Layer, printed: int) -> tuple[str, int | None]:
                 true = arithmetic(layer)
                 pruned = any(name.endswith("_mask") for name, _ in layer.module.named_buffers())
                 faults = [_PRUNED] if pruned else []
-                if fault is _NO_PRODUCT or (layer.printed("weight") != true and not pruned):
+                if arithmetic in (_convolution, _transposed) and _real_convolutions(layer) > 1:
+                    faults.append(_COMPLEX)
+                elif fault is _NO_PRODUCT or (layer.printed("weight") != true and not pruned):
                     faults.append(fault)
                 if fault is not _NO_PRODUCT and layer.printed("bias"):
                     faults.append(_BIAS)
