@@ -89,10 +89,31 @@ def meta_twin(tensor: Tensor) -> Tensor:
     """A tensor without memory of the same size, stride, dtype and ``requires_grad``."""
     if tensor.is_meta and not hasattr(tensor, "fake_mode"):  # a fake tensor does not mix with others outside its mode
         return tensor
+    if tensor.layout in _STORED:
+        return _stored_twin(tensor.detach()).requires_grad_(tensor.requires_grad)
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_nested:
         return tensor.detach().to("meta")
     twin = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device="meta")
     return twin.requires_grad_(tensor.requires_grad)
+
+
+#: Compressed sparse layout -> whether it keeps pointers to rows, not to columns.
+_COMPRESSED = {torch.sparse_csr: True, torch.sparse_bsr: True, torch.sparse_csc: False, torch.sparse_bsc: False}
+_STORED = {torch.sparse_coo, *_COMPRESSED}
+
+
+def _stored_twin(tensor: Tensor) -> Tensor:
+    """A sparse tensor without memory that stores as many elements; ``tensor.to("meta")`` stores none."""
+    if tensor.layout is torch.sparse_coo:
+        parts = meta_twin(tensor._indices()), meta_twin(tensor._values())
+        coalesced = tensor.is_coalesced()
+        return torch.sparse_coo_tensor(*parts, tensor.shape, is_coalesced=coalesced, check_invariants=False)
+    by_rows = _COMPRESSED[tensor.layout]
+    pointers, others = (
+        (tensor.crow_indices, tensor.col_indices) if by_rows else (tensor.ccol_indices, tensor.row_indices)
+    )
+    parts = meta_twin(pointers()), meta_twin(others()), meta_twin(tensor.values())  # type: ignore[assignment]  # three here
+    return torch.sparse_compressed_tensor(*parts, tensor.shape, layout=tensor.layout, check_invariants=False)
 
 
 def _values(tensor: Tensor, generator: torch.Generator) -> Tensor:

@@ -234,6 +234,8 @@ def stand_in(tensor: Tensor) -> Tensor:
 
 
 def _memory(tensor: Tensor) -> int:
+    if tensor.layout is not torch.strided:  # sparse: no single storage
+        return id(tensor)
     return int(tensor.untyped_storage()._cdata)
 
 
