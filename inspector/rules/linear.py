@@ -121,6 +121,12 @@ def inner_product(input: Tensor, other: Tensor) -> Outcome:
     return (*left[:-1], *right[:-1]), MATMUL_MACS(N=1, M=product(left[:-1]), Q=left[-1], P=product(right[:-1]))
 
 
+def integer_matmul(input: Tensor, other: Tensor) -> Outcome:
+    """torch._int_mm: int8 matrices (M, Q) by (Q, P), added up in int32."""
+    shape, formula = matmul(input, other)
+    return empty(shape, torch.int32), formula
+
+
 def grouped_matmul(
     mat_a: Tensor, mat_b: Tensor, offs: Tensor | None = None, bias: Tensor | None = None, out_dtype: Any = None
 ) -> Outcome:
@@ -173,6 +179,7 @@ RULES: dict[Any, Rule] = {
     **spread("addmv", _named(add_matmul, mat="left", vec="right")),
     **spread("baddbmm", _named(add_matmul, batch1="left", batch2="right")),
     **spread("addbmm", _named(add_batched_matmul, batch1="left", batch2="right")),
+    torch._int_mm: _named(integer_matmul, self="input", mat2="other"),
     **spread("grouped_mm", grouped_matmul, known=False),
     **spread("_grouped_mm", _named(grouped_matmul, self="mat_a", mat2="mat_b"), known=False),
     **spread("outer ger", outer),

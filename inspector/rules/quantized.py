@@ -1,4 +1,7 @@
-"""Linear layers with packed int8 or float16 weights, as dynamic quantization makes them: floats in, floats out."""
+"""Quantization as floats see it: linear layers with packed int8 or float16 weights, and what training for it rounds.
+
+Source: PyTorch documentation, "Quantization".
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import torch
 
 from inspector.errors import ShapeError
 from inspector.layers import LINEAR_MACS
-from inspector.rules.common import Rule, product
+from inspector.rules.common import ELEMENTWISE, Rule, like, product, spread
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +32,11 @@ def packed_linear(unpack: Any) -> Rule:
     return rule
 
 
+def rounded(input: Tensor, *_: Any, **__: Any) -> Outcome:
+    """torch.fake_quantize_per_tensor_affine and its kin: each element rounded to a step of the quantizer."""
+    return like(input), ELEMENTWISE(n=input.numel())
+
+
 _ROOM: Any = torch.ops.quantized
 _UNPACKERS = {
     "linear_dynamic": "linear_unpack",
@@ -36,9 +44,13 @@ _UNPACKERS = {
     "linear_dynamic_fp16": "linear_unpack_fp16",
     "linear_relu_dynamic_fp16": "linear_unpack_fp16",
 }
+_ROUNDERS = """
+    fake_quantize_per_tensor_affine fake_quantize_per_channel_affine fused_moving_avg_obs_fake_quant
+    _fake_quantize_learnable_per_tensor_affine _fake_quantize_learnable_per_channel_affine
+"""
 #: A build of PyTorch without quantized kernels has none of them.
 RULES: dict[Any, Rule] = {
     getattr(_ROOM, name): packed_linear(getattr(_ROOM, unpacker))
     for name, unpacker in _UNPACKERS.items()
     if hasattr(_ROOM, name)
-}
+} | spread(_ROUNDERS, rounded, (torch,), known=False)

@@ -267,6 +267,25 @@ def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Outcome:
     return empty(v.shape, v.dtype), EACH_INPUT(n=v.numel())
 
 
+def segment_reduce(
+    data: Tensor,
+    reduce: str,
+    *,
+    lengths: Tensor | None = None,
+    indices: Tensor | None = None,
+    offsets: Tensor | None = None,
+    axis: int = 0,
+    unsafe: bool = False,
+    initial: Any = None,
+) -> Outcome:
+    """torch.segment_reduce: neighbours along one axis are combined, one result for each length or between offsets."""
+    along = lengths if lengths is not None else offsets
+    if along is None or list(along.shape[:-1]) != list(data.shape[:axis]):
+        raise ShapeError(f"segment_reduce takes lengths or offsets with the first {axis} axes of {list(data.shape)}")
+    segments = along.shape[-1] if lengths is not None else along.shape[-1] - 1
+    return (*data.shape[:axis], segments, *data.shape[axis + 1 :]), EACH_INPUT(n=data.numel())
+
+
 def histogram(
     input: Tensor, bins: Any, *, range: Any = None, weight: Tensor | None = None, density: bool = False
 ) -> Outcome:
@@ -282,6 +301,7 @@ def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0) -> Outcome
 
 
 RULES: dict[Any, Rule] = {
+    torch.segment_reduce: segment_reduce,
     **spread("sum nansum", total),
     **spread("mean nanmean", mean),
     **spread("prod", product_of),

@@ -129,6 +129,14 @@ def test_formulas_worked_by_hand() -> None:
     assert PARAMETERS[RULES[F.linear]](x, layer.weight, layer.bias).worked == "10 × (84 + 1) = 850"
 
 
+def test_integers_add_up_in_int32() -> None:
+    a, b = torch.ones(32, 16, dtype=torch.int8, device="meta"), torch.ones(16, 8, dtype=torch.int8, device="meta")
+    output, formula = predict(torch._int_mm, a, mat2=b)
+    assert (output.shape, output.dtype) == (torch._int_mm(a, b).shape, torch.int32)
+    assert formula is not None
+    assert formula.number == 32 * 16 * 8
+
+
 def test_sizes_that_pytorch_refuses() -> None:
     a, b = torch.ones(2, 3), torch.ones(4, 5)
     assert "takes 5 features, the input [2, 3] has 3" in refused(F.linear, a, b)

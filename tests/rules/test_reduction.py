@@ -42,6 +42,14 @@ def over_axes(draw: Any, dtypes: Any = ALL, several: bool = True, **named: Any) 
     return (x, axes), maybe(draw, keepdim=st.booleans(), **named)
 
 
+def segments(draw: Any) -> Any:
+    lengths = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))
+    data = tensor(draw, (sum(lengths), *shape(draw)), FLOATING[:2])
+    cut = {"lengths": torch.tensor(lengths)} if draw(st.booleans()) else {}
+    cut = cut or {"offsets": torch.tensor([0, *lengths]).cumsum(0)}
+    return (data, draw(st.sampled_from(("sum", "mean", "max")))), {**cut, "axis": 0}
+
+
 def with_dtype(draw: Any) -> Any:
     args, kwargs = over_axes(draw)
     return args, {**kwargs, **maybe(draw, dtype=st.sampled_from((torch.float64, torch.int64, torch.complex64)))}
@@ -160,6 +168,7 @@ STRATEGIES: dict[Any, Any] = {
     reduction.trace: matrix,
     reduction.covariance: observations,
     reduction.sum_to_size: to_size,
+    reduction.segment_reduce: segments,
     reduction.histc: counts,
     reduction.histogram: lambda draw: ((*counts(draw)[0], draw(st.integers(1, 5))), {}),
     reduction.matrix_norm: matrix_norm,
@@ -193,3 +202,6 @@ def test_axes_that_pytorch_refuses() -> None:
     assert "name one axis twice" in refused(torch.sum, torch.ones(2, 3), (0, -2))
     assert "takes a matrix" in refused(torch.trace, torch.ones(2))
     assert "do not broadcast" in refused(Tensor.sum_to_size, torch.ones(2, 3), 2, 2)
+    assert "takes lengths or offsets" in refused(
+        torch.segment_reduce, torch.ones(2, 3), "sum", lengths=torch.tensor([3, 3, 3]), axis=1, on="cpu"
+    )
