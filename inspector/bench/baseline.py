@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 #: What must be the same where times are compared.
 _QUESTION = ("model", "input", "dtype", "mode", "backward")
 _MACHINE = ("device", "name", "driver", "threads")
+#: What may differ, and is said: an upgrade is a reason to compare.
+_TOLD = ("torch", "cuda", "cudnn", "cudnn_benchmark", "float32")
 
 
 def write_records(file: Path, records: Sequence[Record]) -> None:
@@ -68,11 +71,17 @@ def compare_records(before: Record, now: Record, *, across: bool = False) -> Com
         raise InspectionError(f"these records answer different questions: {told}")
     places = [name for name in _MACHINE if before.environment.get(name) != now.environment.get(name)]
     if places and not across:
-        told = "; ".join(f"{name} {before.environment.get(name)} and {now.environment.get(name)}" for name in places)
         raise InspectionError(
-            f"these records come from different machines: {told}. Measure the baseline here, or allow it (--across)"
+            f"these records come from different machines: {_both(places, before, now)}. Measure the baseline here, or "
+            "allow it (--across)"
         )
-    return compare(before.timing, now.timing)
+    found = compare(before.timing, now.timing)
+    said = _both([name for name in _TOLD if before.environment.get(name) != now.environment.get(name)], before, now)
+    return replace(found, reason="; ".join(filter(None, (found.reason, said))))
+
+
+def _both(names: Sequence[str], before: Record, now: Record) -> str:
+    return "; ".join(f"{name} {before.environment.get(name)} and {now.environment.get(name)}" for name in names)
 
 
 def counterpart(record: Record, among: Sequence[Record]) -> Record:

@@ -6,6 +6,7 @@ import datetime
 import platform
 import shutil
 import subprocess
+from typing import Any
 
 import torch
 
@@ -26,9 +27,13 @@ def environment(ceilings: Ceilings) -> dict[str, str]:
         "revision": _revision(),
     }
     if ceilings.device == "cuda":
+        settings: Any = torch.backends  # whose parts the annotations do not know
         found |= {
             "cuda": str(torch.version.cuda),
-            "cudnn": str(torch.backends.cudnn.version()),
+            "cudnn": str(settings.cudnn.version()),
+            "cudnn_benchmark": str(settings.cudnn.benchmark),
+            "float32": f"products {settings.cuda.matmul.fp32_precision}, "
+            f"convolutions {settings.cudnn.conv.fp32_precision}",
         }
     return found
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import inspector
 from inspector.bench import run
 from inspector.bench.baseline import compare_records, counterpart, read_records, write_records
+from inspector.bench.environment import environment
 from inspector.bench.measuring import summarize
 from inspector.bench.records import Ceilings, Record
 from inspector.bench.run import Benchmark, roof
@@ -280,6 +281,14 @@ def test_a_cpu_may_multiply_float32_in_bfloat16_where_it_is_allowed(setting: str
         assert roof(cpu).peaks["float32"] == reached
     finally:
         torch.backends.mkldnn.matmul.fp32_precision = before
+
+
+def test_a_gpus_record_tells_how_it_multiplies_float32() -> None:
+    gpu = Ceilings("cuda", "X", "1", "today", (), {}, 1e-6)
+    with full_precision():
+        assert environment(gpu)["float32"] == "products ieee, convolutions ieee"
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
+        assert environment(gpu)["float32"] == "products tf32, convolutions ieee"
 
 
 def test_under_autocast_products_of_float32_are_held_to_the_narrow_peak() -> None:

@@ -118,6 +118,9 @@ def test_compare(bench: Bench, base: Path) -> None:
     assert refused.exit_code == 2
     assert "another GPU" in refused.stderr
     assert bench("compare", one, elsewhere, "--across").exit_code == 0
+    upgraded = bench("compare", one, altered(base, "upgraded.json", environment={"torch": "9.9"}))
+    assert upgraded.exit_code == 0
+    assert "and 9.9)" in upgraded.stdout, "another version is compared, and told"
 
 
 def test_figures_are_svg_and_name_every_layer(bench: Bench, base: Path) -> None:
