@@ -116,6 +116,20 @@ def swept(device: str, quick: bool) -> dict[str, Any]:
     }
 
 
+def parts(limits: Ceilings, quick: bool) -> Iterator[tuple[str, str, Any]]:
+    """(part, name within it or nothing, what was found) of all that the report holds."""
+    device = limits.device
+    for name, one in floors(limits, quick):
+        yield "floors", name, one
+    for name, one in modes(device, limits, quick):
+        yield "modes", name, one
+    yield "sweep", "", swept(device, quick)
+    yield "timer", "", timer.errors(device, quick)
+    for name, one in timer.beside(islice(subjects(False, device), 2 if quick else 5), device, quick):
+        yield "beside", name, one
+    yield "decisions", "", timer.decisions(device, quick)
+
+
 def table(report: dict[str, Any]) -> str:
     """One line for each model, and what is known of the timer."""
     rows = [
@@ -207,31 +221,20 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # what is imported by now is no garbage to look through before every timing
     device = "cuda" if options.gpu else "cpu"
-    limits = ceilings(device, fresh=not options.quick, quick=options.quick)
-    report: dict[str, Any] = {"environment": environment(limits), "ceilings": limits.to_json()}
     file = options.out / ("bench_gpu.json" if options.gpu else "bench.json")
+    report: dict[str, Any] = {}
     with interrupts() as check:
-
-        def keep(part: str, found: Any) -> None:
-            report[part] = found
-            write(file, report)
-            print(part, found if part != "floors" else f"{len(found)} models", flush=True)
-            check()
-
         try:
-            for part, some in (
-                ("floors", floors(limits, options.quick)),
-                ("modes", modes(device, limits, options.quick)),
-            ):
-                done: dict[str, Any] = {}
-                for name, one in some:
-                    done[name] = one
-                    keep(part, done)
-            keep("timer", timer.errors(device, options.quick))
-            some = islice(subjects(False, device), 2 if options.quick else 5)
-            keep("beside", timer.beside(some, device, options.quick))
-            keep("decisions", timer.decisions(device, options.quick))
-            keep("sweep", swept(device, options.quick))
+            limits = ceilings(device, fresh=not options.quick, quick=options.quick)
+            report |= {"environment": environment(limits), "ceilings": limits.to_json()}
+            for part, name, found in parts(limits, options.quick):
+                if name:
+                    report.setdefault(part, {})[name] = found
+                else:
+                    report[part] = found
+                write(file, report)
+                print(part, name, found, flush=True)
+                check()
         except KeyboardInterrupt:
             print("interrupted: what was found until now is kept", flush=True)
             return

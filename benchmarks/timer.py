@@ -77,24 +77,22 @@ def errors(device: str, quick: bool) -> dict[str, float]:
     return {**found, f"three times the same products ({device})": ratio / 3 - 1}
 
 
-def beside(subjects: Iterable[Subject], device: str, quick: bool) -> dict[str, dict[str, Any]]:
+def beside(subjects: Iterable[Subject], device: str, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     """Models' times by this timer and by others: sample by sample in random order, as many calls in each.
 
     So both meet the same moments of the machine, and every sample is a mean over as long. What the others print by
     themselves are other statistics: the median of ``blocked_autorange`` is one of means over some 30 ms, which hold the
     work of others that a median over 2 ms leaves out.
     """
-    found: dict[str, dict[str, Any]] = {}
-    with torch.no_grad():
-        for name, model, size in subjects:
-            model, x = model.eval().to(device), torch.ones(size, device=device)
-            theirs = Timer("model(x)", globals={"model": model, "x": x}, num_threads=torch.get_num_threads())
-            warm, steps = _sampled(partial(model, x), clock_for(device))
-            found[f"{name}, torch.utils.benchmark"] = _in_turn(warm, partial(_timeit, theirs, steps), quick)
-            if device == "cuda" and importlib.util.find_spec("triton") is not None:
-                cold, _ = _sampled(partial(model, x), clock_for(device, cold=True))
-                found[f"{name}, do_bench"] = _in_turn(cold, partial(_do_bench, partial(model, x)), quick)
-    return found
+    for name, model, size in subjects:
+        model, x = model.eval().to(device), torch.ones(size, device=device)
+        call = partial(torch.no_grad()(model), x)
+        theirs = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
+        warm, steps = _sampled(call, clock_for(device))
+        yield f"{name}, torch.utils.benchmark", _in_turn(warm, partial(_timeit, theirs, steps), quick)
+        if device == "cuda" and importlib.util.find_spec("triton") is not None:
+            cold, _ = _sampled(call, clock_for(device, cold=True))
+            yield f"{name}, do_bench", _in_turn(cold, partial(_do_bench, call), quick)
 
 
 def _sampled(call: Callable[[], object], clock: Clock) -> tuple[Callable[[], float], int]:
