@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -142,8 +141,12 @@ def test_no_training_step_is_faster_than_its_floor(name: str, limits: Ceilings) 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="torch.compile needs a C++ compiler")
 def test_no_compiled_model_is_faster_than_a_single_kernel(limits: Ceilings) -> None:
+    try:
+        torch.compile(torch.sin)(torch.ones(3, device=limits.device))
+    except Exception as error:
+        pytest.skip(f"torch.compile does not work here: {type(error).__name__}")
+
     def chain(x: Tensor) -> Tensor:
         for _ in range(6):
             x = torch.relu(x + 1)
