@@ -34,6 +34,9 @@ def placed(model: nn.Module, device: torch.device, dtype: torch.dtype | None = N
 
     Raises:
         InspectionError: the model has no values that could be copied.
+
+    >>> placed(torch.nn.Linear(2, 2), torch.device("cpu"), torch.float64).weight.dtype
+    torch.float64
     """
     copy = deep_copy(model)
     try:
@@ -51,6 +54,11 @@ def running(mode: str, device: torch.device) -> Iterator[None]:
 
     Raises:
         InspectionError: whatever it raises, with its place in the user's source and, where memory ran out, what to do.
+
+    >>> with running("eager", torch.device("cpu")):
+    ...     {}["key"]
+    Traceback (most recent call last):
+    inspector.errors.InspectionError: the forward fails when it runs for real: KeyError: 'key'...
     """
     try:
         yield
