@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
+import subprocess
+import sys
+import time
 from datetime import timedelta
-from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,14 +24,14 @@ from inspector.errors import InspectionError
 from inspector.experiments.environment import seed_of, world_size
 from inspector.experiments.experiment import Experiment, series
 from inspector.experiments.figures import COLORS, beside
-from inspector.experiments.records import Cell, Claim, Measured, Predicted
+from inspector.experiments.records import Cell, Claim, Config, Measured, Predicted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.figure import Figure
 
-    from inspector.experiments.records import JSON, Config, Result
+    from inspector.experiments.records import JSON, Result
 
 #: Samples of one process, and values of one channel in it: a layer's input is (_BATCH, _CHANNELS, _LENGTH).
 _BATCH, _CHANNELS, _LENGTH, _CLASSES = 4, 64, 2, 3
@@ -36,6 +39,8 @@ _VALUES = _BATCH * _LENGTH
 _ROUNDING = 1e-10
 _EPS = 1e-18  # lost in the rounding of a variance near 1; PyTorch takes no 0
 _CELL = "ranks"
+#: What each process that is started runs.
+_CHILD = "import sys; from inspector.experiments.sync_batchnorm import answer; answer(*sys.argv[1:])"
 
 
 def mean_square_apart(n: int, processes: int) -> float:
@@ -217,45 +222,61 @@ def _summed(x: Tensor) -> Tensor:
 def _started(config: Config) -> dict[str, JSON]:
     """Start the processes, and read what the first of them wrote.
 
+    Not by multiprocessing, which would run the caller's script once more in each of them.
+
     Raises:
         InspectionError: one of them gave no answer.
     """
-    context = torch.multiprocessing.get_context("spawn")
+    # They find the package where this process did.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(each or os.getcwd() for each in sys.path)}
+    asked = json.dumps(dataclasses.asdict(config))
     with TemporaryDirectory(prefix="inspector-") as folder:
-        started = [context.Process(target=_process, args=(rank, config, folder)) for rank in range(_processes())]
+        answers = [Path(folder) / f"answer-{rank}.json" for rank in range(_processes())]
+        started = [
+            subprocess.Popen(  # noqa: S603  our own code
+                [sys.executable, "-c", _CHILD, asked, folder, str(rank)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+            for rank in range(_processes())
+        ]
         try:
-            for process in started:
-                process.start()
-            waiting = {process.sentinel: rank for rank, process in enumerate(started)}
-            while waiting:
-                ended = [waiting.pop(sentinel) for sentinel in wait([*waiting]) if isinstance(sentinel, int)]
-                if any(not _answer(folder, rank).exists() for rank in ended):
+            while any(process.poll() is None for process in started):
+                if any(
+                    process.poll() is not None and not answer.exists()
+                    for process, answer in zip(started, answers, strict=True)
+                ):
                     break  # the others would wait for it in vain
+                time.sleep(0.05)
         finally:
             for process in started:
-                if process.is_alive():
-                    process.terminate()
-                    process.join()
+                process.terminate()
+                process.wait()
         # Not by exit codes: threads of gloo now and then abort a process that has answered and only has to end.
-        if not all(_answer(folder, rank).exists() for rank in range(len(started))):
-            codes = ", ".join(str(process.exitcode) for process in started)
+        if not all(answer.exists() for answer in answers):
+            codes = ", ".join(str(process.returncode) for process in started)
             raise InspectionError(
                 f"of {len(started)} processes some gave no answer (exit codes {codes}); their messages stand above. Do "
                 "they reach each other over this machine's loopback network?"
             )
-        found: dict[str, JSON] = json.loads(_answer(folder, 0).read_text())
+        found: dict[str, JSON] = json.loads(answers[0].read_text())
         return found
 
 
-def _answer(folder: str, rank: int) -> Path:
-    return Path(folder) / f"answer-{rank}.json"
+def answer(asked: str, folder: str, rank: str) -> None:
+    """In one of the processes: measure with the others, and write ``answer-RANK.json`` to the folder.
 
-
-def _process(rank: int, config: Config, folder: str) -> None:
+    Args:
+        asked: the configuration, as JSON.
+        folder: where the processes meet.
+        rank: of this one.
+    """
+    config = Config(**json.loads(asked))
     torch.set_num_threads(1)
-    _join(config, rank, _processes(), f"file://{folder}/meeting")
+    _join(config, int(rank), _processes(), f"file://{folder}/meeting")
     torch.manual_seed(0)
-    _answer(folder, rank).write_text(json.dumps(_measured(config)))
+    (Path(folder) / f"answer-{rank}.json").write_text(json.dumps(_measured(config)))
     dist.barrier()
     dist.destroy_process_group()
 

@@ -46,10 +46,3 @@ def whereabouts(meeting: str, processes: int) -> tuple[int, str | None]:
 
 def dies() -> None:
     os._exit(9)
-
-
-def one_dies(rank: int, *_: object) -> None:
-    """In place of a process that measures with others: the first waits for the second, which is gone."""
-    if rank:
-        os._exit(9)
-    time.sleep(600)

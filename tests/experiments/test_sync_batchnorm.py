@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from inspector.errors import InspectionError
 from inspector.experiments import run, sync_batchnorm
 from inspector.experiments.sync_batchnorm import mean_square_apart
 
-from .cells import one_dies
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(("n", "processes"), [(2, 2), (8, 2), (8, 4)])
@@ -33,22 +34,30 @@ def test_one_process_is_itself() -> None:
     assert mean_square_apart(8, 1) == 0
 
 
-@pytest.mark.slow
 def test_a_process_that_dies_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync_batchnorm, "_process", one_dies)
-    with pytest.raises(InspectionError, match=r"of 2 processes some gave no answer \(exit codes .*9\)"):
+    """The first waits for the second, which is gone."""
+    child = "import os, sys, time; os._exit(9) if sys.argv[-1] == '1' else time.sleep(600)"
+    monkeypatch.setattr(sync_batchnorm, "_CHILD", child)
+    with pytest.raises(InspectionError, match=r"of 2 processes some gave no answer \(exit codes -15, 9\)"):
         run("sync-batchnorm", quick=True)
 
 
 @pytest.mark.slow
-def test_under_torchrun_as_with_processes_of_its_own() -> None:
-    """The first of torchrun's two processes answers for both, and finds what two started processes find."""
+def test_under_torchrun_as_with_processes_of_its_own(tmp_path: Path) -> None:
+    """The first of torchrun's two processes answers for both, and finds what two processes of a plain script find.
+
+    The script has no ``if __name__ == "__main__"``, without which multiprocessing would start it over and over.
+    """
     asked = ["experiment", "sync-batchnorm", "--quick", "--json"]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", "-m", "inspector"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from inspector import experiments\nprint(experiments.run('sync-batchnorm', quick=True).to_json())\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     answers = [
-        subprocess.run([*command, *asked], capture_output=True, text=True, check=False, env=environment)
-        for command in (launcher, [sys.executable, "-m", "inspector"])
+        subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        for command in ([*launcher, *asked], [sys.executable, str(script)])
     ]
     for answer in answers:
         assert answer.returncode == 0, answer.stderr
