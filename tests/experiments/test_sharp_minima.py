@@ -50,6 +50,11 @@ def test_what_is_gathered_said_and_drawn() -> None:
     ]
 
 
+def test_the_fault_takes_one_side_for_the_other() -> None:
+    config = Config(quick=True, fault="swapped")
+    assert SharpMinima().gather(config, _values(config))["top"] == [-1.0] * 4
+
+
 def test_errors_that_point_the_other_way_are_said() -> None:
     config = Config(quick=True)
     values = _values(config)
