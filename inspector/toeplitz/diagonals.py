@@ -75,6 +75,6 @@ def diagonals(operator: ConvOperator, wrap: bool) -> Diagonals:
             f"diagonals: {len(offsets)} diagonals of {operator.shape[0]} take {costs.in_bytes(wanted)}; "
             f"{costs.in_bytes(free)} are free on {weight.device}. csr takes {costs.in_bytes(operator.nbytes('csr'))}."
         )
-    values = Spread.apply(layouts.kernel_by_group(convolution, weight), None, pattern, False)
+    values = Spread.apply(layouts.kernel_by_group(convolution, weight), None, pattern, False, 0)
     laid = weight.new_zeros(len(offsets), operator.shape[0]).index_put((which, rows.long()), values)
     return Diagonals(offsets.long(), laid, operator.shape, wrap)

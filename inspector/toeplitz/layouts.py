@@ -50,18 +50,22 @@ def csr(convolution: Convolution, weight: Tensor, bias: Tensor | None = None) ->
 
 
 def csc(convolution: Convolution, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Columns compressed: the rows of the transpose; a ``bias`` is a full column behind them, for one copy more."""
+    """Columns compressed: the rows of the transpose; a ``bias`` is a full column behind them."""
     pattern = convolution.T.pattern()
-    starts, rows, values = _compressed(pattern, kernel_by_group(convolution.T, weight), None)
     columns, count = pattern.shape
-    if bias is not None:
-        index = convolution.pattern(tail=1).index_dtype
-        starts, rows = starts.to(index), rows.to(index)
-        starts = torch.cat([starts, starts[-1:] + count])
-        rows = torch.cat([rows, torch.arange(count, dtype=index, device=rows.device)])
-        values = torch.cat([values, _bias_column(convolution, bias)])
-        columns += 1
-    return _quietly(torch.sparse_csc_tensor, starts, rows, values, (count, columns))
+    kernel = kernel_by_group(convolution.T, weight)
+    if bias is None:
+        starts, rows, values = _compressed(pattern, kernel, None)
+        return _quietly(torch.sparse_csc_tensor, starts, rows, values, (count, columns))
+    index = convolution.pattern(tail=1).index_dtype
+    starts = row_starts(pattern, weight.device).to(index)
+    starts = torch.cat([starts, starts[-1:] + count])
+    rows = torch.empty(pattern.nnz + count, dtype=index, device=weight.device)
+    column_numbers(pattern, rows[: pattern.nnz])
+    torch.arange(count, out=rows[pattern.nnz :])
+    values = Spread.apply(kernel, None, pattern, False, count)
+    values[pattern.nnz :] = _bias_column(convolution, bias)
+    return _quietly(torch.sparse_csc_tensor, starts, rows, values, (count, columns + 1))
 
 
 def coo(convolution: Convolution, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -70,7 +74,7 @@ def coo(convolution: Convolution, weight: Tensor, bias: Tensor | None = None) ->
     indices = torch.empty(2, pattern.nnz, dtype=torch.int64, device=weight.device)
     row_numbers(pattern, indices[0])
     column_numbers(pattern, indices[1])
-    values = Spread.apply(kernel_by_group(convolution, weight), bias, pattern, False)
+    values = Spread.apply(kernel_by_group(convolution, weight), bias, pattern, False, 0)
     return torch.sparse_coo_tensor(indices, values, pattern.shape, check_invariants=False, is_coalesced=True)
 
 
@@ -127,7 +131,7 @@ def places(convolution: Convolution, device: torch.device) -> tuple[Tensor, Tens
     column_numbers(pattern, columns)
     taps = [axis.kernel + len(axis.collisions) for axis in convolution.axes]
     numbers = torch.arange(prod(taps), device=device).view(1, 1, 1, *taps)
-    return rows, columns, Spread.apply(numbers, None, pattern, False)
+    return rows, columns, Spread.apply(numbers, None, pattern, False, 0)
 
 
 def _with_tail(convolution: Convolution, bias: Tensor | None) -> Pattern:
@@ -139,7 +143,7 @@ def _compressed(
 ) -> tuple[Tensor, Tensor, Tensor]:
     columns = torch.empty(pattern.nnz, dtype=pattern.index_dtype, device=kernel.device)
     column_numbers(pattern, columns)
-    return row_starts(pattern, kernel.device), columns, Spread.apply(kernel, bias, pattern, blocked)
+    return row_starts(pattern, kernel.device), columns, Spread.apply(kernel, bias, pattern, blocked, 0)
 
 
 def _quietly(build: Callable[..., Tensor], *arguments: Any) -> Tensor:

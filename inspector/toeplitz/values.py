@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
 
 class Spread(torch.autograd.Function):
-    """Values of all entries from the kernel (G, C_row/G, C_col/G, *taps), and the tail's from (C_row,)."""
+    """Values of all entries from the kernel (G, C_row/G, C_col/G, *taps), and the tail's from (C_row,).
+
+    So many ``spare`` ones lie behind them, for the caller to fill.
+    """
 
     @staticmethod
-    def forward(kernel: Tensor, tail: Tensor | None, pattern: Pattern, blocked: bool) -> Tensor:
+    def forward(kernel: Tensor, tail: Tensor | None, pattern: Pattern, blocked: bool, spare: int) -> Tensor:
         height, width = kernel.shape[1:3]
         numel = pattern.nnz * height * width if blocked else pattern.nnz
-        values = torch.empty(numel, dtype=kernel.dtype, device=kernel.device)
+        values = torch.empty(numel + spare, dtype=kernel.dtype, device=kernel.device)
         taps = [[torch.from_numpy(run.taps).to(kernel.device) for run in runs] for runs in pattern.runs]
         for block, chosen in zip(pattern.blocks(), product(*taps), strict=True):
             part = kernel
@@ -40,20 +43,20 @@ class Spread(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:  # noqa: ARG004  autograd passes it
-        kernel, tail, ctx.pattern, ctx.blocked = inputs
+        kernel, tail, ctx.pattern, ctx.blocked, ctx.spare = inputs
         ctx.shape, ctx.tail = kernel.shape, tail is not None
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        kernel, tail = Collect.apply(grads[0], ctx.shape, ctx.tail, ctx.pattern, ctx.blocked)
-        return kernel, tail if ctx.tail else None, None, None
+        kernel, tail = Collect.apply(grads[0], ctx.shape, ctx.tail, ctx.pattern, ctx.blocked, ctx.spare)
+        return kernel, tail if ctx.tail else None, None, None, None
 
 
 class Collect(torch.autograd.Function):
     """The adjoint of `Spread`: sums over all entries that hold the same tap."""
 
     @staticmethod
-    def forward(values: Tensor, shape: torch.Size, tail: bool, pattern: Pattern, blocked: bool) -> Any:
+    def forward(values: Tensor, shape: torch.Size, tail: bool, pattern: Pattern, blocked: bool, spare: int) -> Any:  # noqa: ARG004
         values = values.contiguous()
         kernel, bias = values.new_zeros(shape), values.new_zeros(shape[0], shape[1])
         places = tuple(range(2, 2 + len(shape) - 3))
@@ -70,12 +73,13 @@ class Collect(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004  autograd passes it
-        _, _, ctx.tail, ctx.pattern, ctx.blocked = inputs
+        _, _, ctx.tail, ctx.pattern, ctx.blocked, ctx.spare = inputs
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        values = Spread.apply(grads[0], grads[1] if ctx.tail else None, ctx.pattern, ctx.blocked)
-        return values, None, None, None, None
+        values = Spread.apply(grads[0], grads[1] if ctx.tail else None, ctx.pattern, ctx.blocked, ctx.spare)
+        values[len(values) - ctx.spare :] = 0
+        return values, None, None, None, None, None
 
 
 class _Placed(torch.autograd.Function):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 
+from inspector.allocations import Allocations
 from inspector.errors import InspectionError
 from inspector.toeplitz import ConvOperator, conv_operator, pattern, places
 from tests.toeplitz.reference import channels_to_end, impulses, pytorch
@@ -94,6 +97,19 @@ def test_the_affine_column(arguments: dict[str, object], channels_last: bool) ->
         stored = matrix.numel() if layout == "dense" else matrix.values().numel()
         entries = A.shape[0] * (A.shape[1] + 1) if layout == "dense" else A.nnz + A.shape[0]
         assert stored == entries
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect"])
+@pytest.mark.parametrize(
+    ("layout", "affine"), [*product(["csr", "csc", "coo", "dense"], [False, True]), ("bsr", False)]
+)
+def test_nothing_takes_a_third_more_memory_than_its_result(layout: str, affine: bool, mode: str) -> None:
+    """All that lives at once while it is built; only what a kernel takes inside itself is not seen."""
+    weight, bias = torch.randn(16, 8, 3, 3), torch.randn(16)
+    A = conv_operator(weight, (20, 20), padding=1, padding_mode=mode, bias=bias, channels_last=layout == "bsr")
+    with Allocations("cpu", (weight, bias)) as allocations:
+        A.to_dense(affine=affine) if layout == "dense" else A.to_sparse(layout, affine=affine)
+    assert allocations.peak() <= 1.3 * A.nbytes(layout, affine=affine)
 
 
 def test_without_bias_the_affine_column_is_zero() -> None:
