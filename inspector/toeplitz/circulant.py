@@ -207,7 +207,9 @@ class Circulant:
         value, index, group, matrix = -1.0, torch.zeros(1, dtype=torch.long), 0, self.weight
         for indices, chunk in self.matrices():
             matrices = chunk.flatten(0, 1)
-            bounds = _gram_bounds(matrices) if len(matrices) > 1 else torch.full((1,), math.inf)
+            bounds = (
+                _gram_bounds(matrices) if len(matrices) > 1 else matrices.new_full((1,), math.inf, dtype=torch.float64)
+            )
             for part in bounds.argsort(descending=True).split(_BATCH):
                 part = part[bounds[part] * _SCREEN > value]
                 if not len(part):

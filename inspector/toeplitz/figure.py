@@ -12,6 +12,7 @@ import torch
 
 from inspector.errors import InspectionError
 from inspector.toeplitz.configuration import check_values
+from inspector.toeplitz.grid import unravelled
 from inspector.toeplitz.layouts import kernel_by_group, places
 from inspector.toeplitz.paper_text import number, size
 
@@ -78,7 +79,7 @@ def svg(operator: ConvOperator) -> str:
             continue
         block = kernel[group, out_in_group, into % (operator.columns.channels // operator.groups)].flatten()
         for row, column, tap in zip(rows.tolist(), columns.tolist(), numbers.tolist(), strict=True):
-            place = _unravelled(tap, folded)
+            place = unravelled(tap, folded)
             words = (
                 f"output {_place(operator.rows, out, row)}, tap {_tap(place, operator)}, input "
                 f"{_place(operator.columns, into, column)}: {number(block[tap].item())}"
@@ -128,16 +129,8 @@ def _at(grid: Grid, channel: int, place: int, channels: int, places: int) -> int
 
 
 def _place(grid: Grid, channel: int, place: int) -> str:
-    position = ", ".join(map(str, _unravelled(place, grid.size)))
+    position = ", ".join(map(str, unravelled(place, grid.size)))
     return f"({position})" if grid.channels == 1 else f"channel {channel} ({position})"
-
-
-def _unravelled(index: int, lengths: Sequence[int]) -> tuple[int, ...]:
-    found = []
-    for length in reversed(lengths):
-        index, rest = divmod(index, length)
-        found.append(rest)
-    return tuple(reversed(found))
 
 
 def _tap(place: Sequence[int], operator: ConvOperator) -> str:

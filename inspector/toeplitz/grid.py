@@ -7,6 +7,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 
@@ -60,9 +62,20 @@ class Grid:
         >>> Grid(3, (4, 5)).unravel(27)
         (1, 1, 2)
         """
-        found = []
-        for length in reversed((*self.size, self.channels) if self.channels_last else self.shape):
-            number, rest = divmod(number, length)
-            found.append(rest)
-        found.reverse()
-        return (found[-1], *found[:-1]) if self.channels_last else tuple(found)
+        if self.channels_last:
+            *place, channel = unravelled(number, (*self.size, self.channels))
+            return channel, *place
+        return unravelled(number, self.shape)
+
+
+def unravelled(number: int, lengths: Sequence[int]) -> tuple[int, ...]:
+    """Place of one element of a flattened box.
+
+    >>> unravelled(27, (3, 4, 5))
+    (1, 1, 2)
+    """
+    found = []
+    for length in reversed(lengths):
+        number, rest = divmod(number, length)
+        found.append(rest)
+    return tuple(reversed(found))

@@ -163,14 +163,14 @@ def _witness(operator: ConvOperator, near: list[Tensor]) -> Tensor:
     """A unit vector that the matrix stretches nearly most. Whatever it is, `witnessed` says what it proves.
 
     The search begins at any vector, but mostly at those ``near``; from them alone it may never leave the places that
-    they reach. For a large matrix it is done in single precision, which more than halves the time.
+    they reach. For a large matrix the CPU does it in single precision, which more than halves the time.
     """
     start = _any_vector(operator)
     for vector in near:
         if vector.any():  # a wave that no window reads is nothing
             start = start / torch.linalg.vector_norm(start) + 10 * vector / torch.linalg.vector_norm(vector)
     tolerance, own = 1e-6, operator.dtype
-    if math.prod(operator.shape) > DENSE_ENTRIES:
+    if math.prod(operator.shape) > DENSE_ENTRIES and operator.device.type == "cpu":
         narrow = torch.complex64 if own.is_complex else torch.float32
         operator, start, tolerance = operator.with_weight(operator.weight.to(narrow)), start.to(narrow), 1e-4
     adjoint = operator.H

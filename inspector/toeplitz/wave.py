@@ -28,8 +28,10 @@ def wave(
     for axis, (ring, frequency, length) in enumerate(zip(rings, leading.frequency, size, strict=True), start=1):
         places = torch.arange(length, device=vector.device)
         angles = (places // ring.stride).to(torch.float64) * (2 * math.pi * frequency / ring.frequencies)
-        fading = torch.sin(math.pi * (places + 1) / (length + 1)) if tapered else torch.ones_like(angles)
-        turned = torch.polar(fading.to(torch.float64).abs(), angles)
+        fading = (
+            ((places + 1).to(torch.float64) * (math.pi / (length + 1))).sin() if tapered else torch.ones_like(angles)
+        )
+        turned = torch.polar(fading, angles)
         image = image.index_select(axis, places % ring.stride) * turned.view(-1, *[1] * (len(size) - axis))
     found = image.new_zeros(circulant.groups, *image.shape)
     found[leading.group] = image
