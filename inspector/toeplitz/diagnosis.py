@@ -260,12 +260,15 @@ class Diagnosis:
 
     def _narrow(self, dtype: torch.dtype, got: Tensor) -> str:
         """Which type the results betray: those that round to it without change are its own numbers."""
-        for own in (torch.bfloat16, torch.float16, torch.float32):
-            parts = torch.view_as_real(got) if got.is_complex() else got
-            if torch.finfo(own).eps > torch.finfo(parts.dtype).eps and torch.equal(
-                parts.to(own).to(parts.dtype), parts
+        results = torch.view_as_real(got) if got.is_complex() else got
+        own, asked = (str(each).removeprefix("torch.") for each in (results.dtype, self.question.accumulate))
+        if torch.finfo(dtype).eps <= torch.finfo(results.dtype).eps:
+            return f"sums are rounded to {own} on the way, where accumulation in {asked} is asked for"
+        for narrow in (torch.bfloat16, torch.float16, torch.float32):
+            if torch.finfo(narrow).eps > torch.finfo(results.dtype).eps and torch.equal(
+                results.to(narrow).to(results.dtype), results
             ):
-                word, asked = (str(each).removeprefix("torch.") for each in (own, self.question.accumulate))
+                word = str(narrow).removeprefix("torch.")
                 return f"results are numbers of {word}: accumulation in {word}, where {asked} is asked for"
         word = "TF32 or float16" if dtype is torch.float16 else str(dtype).removeprefix("torch.")
         return f"the inputs of the products are rounded to {word}, the sums are not"

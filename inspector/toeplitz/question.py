@@ -69,14 +69,19 @@ class Question:
 
 
 def allowed_error(operator: ConvOperator, x: Tensor, accumulate: torch.dtype, terms: int, shift: Tensor) -> Tensor:
-    """What rounding may change: γₙ·(|A||x| + |b|) for the sum, u·|Ax + b| for the rounding of its result."""
+    """What rounding may change: γₙ·(|A||x| + |b|) for the sum, 2u·|Ax + b| for the rounding of its result.
+
+    A bias may be added to a result that is rounded already: 2u·|Ax| for that.
+    """
     matrix = operator.with_weight(wide(operator.weight))
     sums = operator.with_weight(matrix.weight.abs())(x.abs()) + shift.abs()
     unit = torch.finfo(accumulate).eps / 2
     n = (terms + 1) * (3 if x.is_complex() else 1)  # a complex product rounds by √5·u, and twice as many are added
     gamma = n * unit / (1 - n * unit) if n * unit < 1 else float("inf")
     result = torch.finfo(operator.dtype)
-    return gamma * sums + result.eps * ((matrix(x) + shift).abs() + gamma * sums) + result.smallest_normal
+    product = matrix(x)
+    rounded = (product + shift).abs() + (product.abs() if shift.any() else 0.0) + gamma * sums
+    return gamma * sums + result.eps * rounded + result.smallest_normal
 
 
 def wide(tensor: Tensor) -> Tensor:

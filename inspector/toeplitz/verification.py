@@ -168,8 +168,8 @@ def _arguments(kernel: Callable[..., Tensor]) -> int:
         return 3
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     positional = [parameter for parameter in parameters if parameter.kind in kinds]
-    # a parameter with a default is the kernel's own affair (a block size), but for those that are named as ours
-    asked = [p for p in positional if p.default is p.empty or p.name in ("weight", "bias")]
+    # a parameter with a default is the kernel's own affair (a block size), but for those named as ours and ``b=None``
+    asked = [p for p in positional if p.default in (p.empty, None) or p.name in ("weight", "bias")]
     return min(3, len(asked))
 
 

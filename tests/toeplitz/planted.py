@@ -15,6 +15,7 @@ GROUPED = torch.randn(4, 2, 3, 3, generator=GENERATOR)
 BIAS = torch.randn(4, generator=GENERATOR)
 COMPLEX = torch.complex(WEIGHT, WEIGHT.flip(0))
 LONG = torch.randn(4, 3, 1, 5, generator=GENERATOR)
+MANY = torch.randn(2, 32, 3, 3, generator=GENERATOR).half()
 SIZE = (9, 8)
 
 
@@ -51,6 +52,12 @@ def never_written(x: Tensor, weight: Tensor) -> Tensor:
 def edge_repeated(x: Tensor, weight: Tensor) -> Tensor:
     """What NumPy calls symmetric, where reflect leaves the edge itself out."""
     return F.conv2d(torch.cat([x[..., :2].flip(-1), x, x[..., -2:].flip(-1)], -1), weight)
+
+
+def channel_by_channel(x: Tensor, weight: Tensor) -> Tensor:
+    """Each sum of one channel is right; their sum is rounded at every step."""
+    parts = [F.conv2d(x[:, at : at + 1], weight[:, at : at + 1]) for at in range(x.shape[1])]
+    return sum(parts[1:], parts[0])
 
 
 class Racing:
@@ -224,6 +231,13 @@ PLANTED: dict[str, tuple[Kernel, Tensor, dict[str, Any], str, str]] = {
         {},
         "precision",
         "rounded to bfloat16",
+    ),
+    "narrow sums of narrow numbers": (
+        channel_by_channel,
+        MANY,
+        {},
+        "precision",
+        "sums are rounded to float16 on the way",
     ),
     "interleaved groups": (
         lambda x, w: F.conv2d(x.unflatten(1, (2, 2)).transpose(1, 2).flatten(1, 2), w, groups=2),

@@ -99,6 +99,9 @@ def test_tolerance_follows_dtype_and_length() -> None:
     expected = gamma * 9 + 2 * unit * (9 + gamma * 9)
     found = float(allowed_error(A, ones, torch.float32, 9, torch.zeros(())))
     assert found == pytest.approx(expected, rel=1e-9)
+    # A bias of 1 may come after a rounding: 2u·9 for that, its own term in the sum, and 10 instead of 9 to be rounded.
+    shifted = float(allowed_error(A, ones, torch.float32, 9, torch.ones(())))
+    assert shifted == pytest.approx(gamma * 10 + 2 * unit * (10 + 9 + gamma * 10), rel=1e-9)
     longer = float(allowed_error(A, ones, torch.float32, 900, torch.zeros(())))
     assert longer > 50 * found
 
@@ -154,6 +157,18 @@ def test_bad_arguments_say_why() -> None:
         verify_conv(F.conv2d, WEIGHT, SIZE, bias=BIAS / 0)
     with pytest.raises(ShapeError, match="bias: expected shape"):
         verify_conv(F.conv2d, WEIGHT, SIZE, bias=[0.0] * 4)  # type: ignore[arg-type]
+
+
+def test_a_default_is_ours_where_it_stands_for_the_bias() -> None:
+    def with_bias(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+        return F.conv2d(x, w, b)
+
+    def with_block(x: Tensor, w: Tensor, block: int = 32) -> Tensor:
+        assert block == 32
+        return F.conv2d(x, w, BIAS)
+
+    for kernel in (with_bias, with_block):
+        assert verify_conv(kernel, WEIGHT, SIZE, bias=BIAS).ok
 
 
 def test_a_module_is_a_kernel_with_its_weight_inside() -> None:
