@@ -33,6 +33,7 @@ _ALIKE: Final = {
     "reshape": "flatten",
     "crop": "pad",  # PyTorch crops by padding with less than nothing
 }
+_OVER_ALL: Final = frozenset({"global_avg_pool", "global_max_pool", "adaptive_avg_pool", "adaptive_max_pool"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +130,25 @@ def _score(one: Layer, other: Layer) -> int:
         return _OTHER_KIND
     score = _KIND
     if one.shape is not None and other.shape is not None:
-        score += _SHAPE if one.shape == other.shape else -1
+        score += _SHAPE if _same_shape(one, other) else -1
     if one.params is not None and other.params is not None:
         score += _PARAMS if one.params == other.params else -1
     return score + (_NAME if one.name == other.name else 0)
 
 
+def _same_shape(one: Layer, other: Layer) -> bool:
+    """Whether the shapes are equal; of a pool over everything 64 is 64×1×1, which Keras flattens."""
+    if one.shape == other.shape:
+        return True
+    shapes = (one.shape or (), other.shape or ())
+    return one.kind in _OVER_ALL and shapes[0][:1] == shapes[1][:1] and all(set(shape[1:]) <= {1} for shape in shapes)
+
+
 def _differences(printed: Layer, actual: Layer) -> Iterable[str]:
     for what in ("shape", "kernel"):
         ours, theirs = getattr(printed, what), getattr(actual, what)
-        if ours is not None and theirs is not None and ours != theirs:
+        same = ours == theirs or (what == "shape" and _same_shape(printed, actual))
+        if ours is not None and theirs is not None and not same:
             yield f"{what} printed {shown(ours)}, the model has {shown(theirs)}"
     if printed.params is not None and actual.params is not None and printed.params != actual.params:
         yield f"parameters printed {format_count(printed.params)}, the model has {format_count(actual.params)}"

@@ -270,3 +270,24 @@ def test_normalizations_can_be_left_out(table: Callable[..., Result]) -> None:
     done = table(paper, "--column", "18-layer", "--input", "3,224,224", "--assume", "norms=false", "--csv")
     assert done.exit_code == 0, done.stderr
     assert "batch_norm" not in done.stdout
+
+
+KERAS = """Layer (type)                Output Shape              Param #
+=================================================================
+conv1d (Conv1D)             (None, 48, 32)            1568
+_________________________________________________________________
+layer_normalization (LayerN (None, 48, 32)            64
+_________________________________________________________________
+global_average_pooling1d (G (None, 32)                0
+_________________________________________________________________
+dense (Dense)               (None, 3)                 99
+=================================================================
+Total params: 1,731
+"""
+
+
+def test_what_keras_prints_is_built_and_agrees(table: Callable[..., Result]) -> None:
+    """Its normalization runs over the channels, and its global pool flattens: 32·(16·3 + 1), 2·32, 3·(32 + 1)."""
+    done = table("-", "--input", "16,48", "--verify", text=KERAS)
+    assert done.exit_code == 0, done.stdout
+    assert "4 printed rows beside the model: all agree" in done.stdout

@@ -221,9 +221,9 @@ def _whole_class(cls: str, name: str) -> str:
     cls = cls.rstrip("….")
     if kind_of_class(cls)[0] != "unknown" and cls in _CLASSES:
         return cls
-    begin = [whole for whole in _CLASSES if whole.startswith(cls)] if len(cls) >= 2 else []
+    begin = [whole for whole in _CLASSES if cls and whole.startswith(cls)]
     kinds = {kind_of_class(whole)[0] for whole in begin}
-    if len(kinds) > 1:
+    if len(kinds) > 1 or len(cls) == 1:
         begin = [whole for whole in begin if kind_of_class(whole)[0] == kind_of_name(name)]
     if not begin:
         return cls

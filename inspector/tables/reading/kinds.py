@@ -43,7 +43,7 @@ _NAMES: Final = {
         "batchnorm batchnormalization lazybatchnorm syncbatchnorm bn frozenbatchnorm batchnormalizationv1 批归一化"
     ),
     "group_norm": "groupnorm groupnormalization gn",
-    "layer_norm": "layernorm layernormalization ln",
+    "layer_norm": "layernorm layernormalization channelnorm ln",
     "rms_norm": "rmsnorm rmsnormalization",
     "instance_norm": "instancenorm instancenormalization lazyinstancenorm",
     "local_response_norm": "localresponsenorm lrn localresponsenormalization crossmaplrn responsenorm",
