@@ -355,3 +355,11 @@ def test_counts_are_kept_without_trying_every_window() -> None:
     for wanted in ({4 * 2 * 4 + 4}, {4 * 2 * 6, 4 * 9 + 4}, {5}, set(row.solutions.values)):
         kept = list(row.solutions.with_params(wanted))
         assert kept == [choice for choice in row.solutions if choice.params in wanted]
+
+
+def test_repeats_without_end_are_refused() -> None:
+    """21 rows of 1 000 repeats each; the deepest networks known have a few thousand rows."""
+    repeated = PrintedRow(1, "", "conv", "conv", output_shape=(8, 6, 6), repeat=1000)
+    table = Table(tuple(replace(repeated, name=f"conv-{n}", line=n) for n in range(1, 22)), "markdown")
+    with pytest.raises(InspectionError, match="line 21: conv-21: more than 20,000 rows with all repeats"):
+        solve(table, (8, 6, 6))

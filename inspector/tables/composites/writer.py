@@ -91,7 +91,7 @@ class Writer:
         """Write a row; the network stands behind it."""
         assert row.output_shape is not None
         if len(self.rows) >= MOST_STEPS:
-            raise InspectionError(f"line {row.line}: {row.name}: more than {MOST_STEPS} rows with all repeats")
+            raise InspectionError(f"line {row.line}: {row.name}: more than {MOST_STEPS:,} rows with all repeats")
         name, number = row.name, 2
         while name in self.shapes:
             name, number = f"{row.name}#{number}", number + 1

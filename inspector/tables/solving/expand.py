@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from inspector.tables.records import PrintedRow, Table
 
 #: More rows than this are not solved.
-MOST_STEPS: Final = 200_000
+MOST_STEPS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def expand(table: Table) -> tuple[tuple[Step, ...], tuple[Block, ...]]:
     """Steps in the order of the network, and the blocks over them, inner ones first.
 
     Raises:
-        InspectionError: more than 200 000 steps.
+        InspectionError: more than 20 000 steps.
     """
     steps: list[Step] = []
     blocks: list[Block] = []
@@ -76,7 +76,7 @@ def _walk(
             inside += 1
         if len(steps) + row.repeat > MOST_STEPS:
             raise InspectionError(
-                f"line {row.line}: {row.name}: more than {MOST_STEPS} rows with all repeats; is it a table?"
+                f"line {row.line}: {row.name}: more than {MOST_STEPS:,} rows with all repeats; is it a table?"
             )
         if row.kind == "input":
             pass
