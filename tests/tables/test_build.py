@@ -44,6 +44,12 @@ def test_the_source_is_what_is_built() -> None:
     assert "Left open, taken by convention: MaxPool2d-3, MaxPool2d-6." in source
 
 
+def test_an_activation_without_a_name_is_said() -> None:
+    named = solve(table(row("a", "activation", (4,), cls="Tanh")), (4,)).source()
+    assert "nn.Tanh()  # 4\n" in named
+    assert "nn.ReLU()  # 4; ReLU by convention\n" in solve(table(row("a", "activation", (4,))), (4,)).source()
+
+
 def test_sums_and_concatenations_by_connection() -> None:
     solution = solve(
         table(

@@ -162,9 +162,17 @@ def _layer_norm(row: SolvedRow, h: Mapping[str, Any]) -> str:
 
 def _activation(row: SolvedRow, h: Mapping[str, Any]) -> str:
     del h
+    return _call(_function_of(row) or "ReLU")
+
+
+def _function_of(row: SolvedRow) -> str | None:
     word = row.row.stated.get("activation", row.row.cls.lower())
-    cls = _ACTIVATIONS.get(str(word), row.row.cls if row.row.cls in _ACTIVATIONS.values() else "ReLU")
-    return _call(cls)
+    return _ACTIVATIONS.get(str(word), row.row.cls if row.row.cls in _ACTIVATIONS.values() else None)
+
+
+def assumed(row: SolvedRow) -> str:
+    """What of the constructor the table does not say, in words; ``""`` where it says all."""
+    return "ReLU by convention" if row.kind == "activation" and _function_of(row) is None else ""
 
 
 def _softmax(row: SolvedRow, h: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from inspector.errors import InspectionError
-from inspector.tables.building.calls import HELPERS, before, constructor
+from inspector.tables.building.calls import HELPERS, assumed, before, constructor
 from inspector.tables.building.names import attributes, quoted
 from inspector.tables.building.sums import last_line, with_sums
 from inspector.tables.derivation import params_formula
@@ -176,4 +176,5 @@ def _no_wiring(row: SolvedRow) -> InspectionError:
 
 def _comment(row: SolvedRow) -> str:
     bound = params_formula(row)
-    return f"  # {shown(row.output_shape)}" + (f"; {bound.worked}" if bound is not None else "")
+    words = (shown(row.output_shape), bound.worked if bound is not None else "", assumed(row))
+    return f"  # {'; '.join(word for word in words if word)}"
