@@ -272,6 +272,12 @@ def test_normalizations_can_be_left_out(table: Callable[..., Result]) -> None:
     assert "batch_norm" not in done.stdout
 
 
+def test_a_second_table_is_told_of(table: Callable[..., Result]) -> None:
+    one = "| Layer | Output |\n|---|---|\n| Conv2d | 6x28x28 |\n"
+    done = table("-", "--input", "1,32,32", text=f"{one}\nand\n\n{one}")
+    assert "line 7: another table begins here; it was not read" in done.stdout
+
+
 KERAS = """Layer (type)                Output Shape              Param #
 =================================================================
 conv1d (Conv1D)             (None, 48, 32)            1568

@@ -94,7 +94,10 @@ def remarks(solution: Solution) -> list[str]:
         found.append(f"the total {format_count(solution.asked_total)} is met")
     found += solution.notes
     found.append(f"bounds: {solution.bounds}")
-    found += [f"not read, line {line.line}: {line.reason}: {line.text.strip()[:80]}" for line in solution.table.unread]
+    table = solution.table
+    others = [line for line in table.outside if not line.text]  # tables beside this one
+    found += [f"not read, line {line.line}: {line.reason}: {line.text.strip()[:80]}" for line in table.unread]
+    found += [f"line {line.line}: {line.reason}" for line in others]
     return found
 
 

@@ -20,7 +20,7 @@ _HEADINGS: Final = {
     "output": (
         "outputshape outputsize output outputsizes outshape outsize outsizes outputdim outputdims outputdimension "
         "outputdimensions outputvolume shape featuremap featuremapsize activationshape mapsize outputfeaturemap size "
-        "outputresolution sizeout outputshapes dimension dimensions dims outputtensor ausgabe ausgabegroße "
+        "outputresolution sizeout outputshapes dimension dimensions dims outputtensor ausgabe große ausgabegroße "
         "ausgabegroesse ausgabeform 输出 输出形状 输出尺寸 输出大小 输出维度"
     ),
     "input": (
