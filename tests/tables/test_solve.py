@@ -120,6 +120,19 @@ def test_equal_sides_are_put_right_together() -> None:
     assert str(caught.value.changes[0]) == "max_pool-1 (line 1): the 13 of its output sides would have to be 12"
 
 
+def test_two_misprints_side_by_side_are_taken_one_by_one() -> None:
+    """7 for 8 in a convolution's shape, and 17 for the 16 parameters of the normalization below it."""
+    table = rows(("conv", (8, 7, 8), 584), ("batch_norm", (8, 8, 8), 17))
+    with pytest.raises(
+        Contradiction, match=r"smallest change, the printed counts left aside: conv-1 .* the 7 of"
+    ) as one:
+        solve(table, (8, 8, 8))
+    assert one.value.changes[0].must_be == 8
+    mended = replace(table, rows=(replace(table.rows[0], output_shape=(8, 8, 8)), table.rows[1]))
+    with pytest.raises(Contradiction, match=r"smallest change: batch_norm-2 .* the 17 of its parameters .* be 16"):
+        solve(mended, (8, 8, 8))
+
+
 def test_the_equation_without_a_solution_is_shown() -> None:
     """From 5 to 8 at stride 1 without padding: K = 5 − 8 + 0 + 1 = −2."""
     with pytest.raises(Contradiction) as caught:

@@ -95,11 +95,11 @@ class Contradiction(InspectionError):
         self.changes = tuple(changes)
 
 
-def contradiction(conflicts: Sequence[Conflict], changes: Sequence[Change]) -> Contradiction:
-    """The error with its message."""
+def contradiction(conflicts: Sequence[Conflict], changes: Sequence[Change], *, aside: bool = False) -> Contradiction:
+    """The error with its message; ``aside`` where the changes leave the printed counts aside, which contradict too."""
     lines = [str(conflicts[0])]
     if changes:
-        lines.append(f"  smallest change: {changes[0]}")
+        lines.append(f"  smallest change{', the printed counts left aside' if aside else ''}: {changes[0]}")
         lines += [f"  or: {change}" for change in changes[1:3]]
     else:
         lines.append("  no change of a single number near it would solve it")

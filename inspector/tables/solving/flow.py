@@ -14,7 +14,7 @@ from inspector.tables.solving.contradiction import MOST_CONFLICTS, Conflict
 from inspector.tables.solving.families import Family, Solutions
 from inspector.tables.solving.hidden import Run, paths
 from inspector.tables.solving.kinds import CONVOLUTIONS, KEEPING, WINDOWS, solutions
-from inspector.tables.solving.problem import Problem, Tier, Unsolvable, shown
+from inspector.tables.solving.problem import Problem, Tier, Unsolvable, shown, uncounted
 from inspector.tables.solving.shapes import follows, made_for, pooled_for, stated_size, steps_of, stretched
 from inspector.tables.solving.solution import SolvedRow
 from inspector.tables.solving.windows import exact_size, meets_axes
@@ -171,7 +171,7 @@ class Flow:
     def without_count(self, number: int) -> Solutions | None:
         """The solutions of a row whatever its printed count; None where its shapes have none either."""
         row = self.rows[number]
-        free = replace(row.row, params=None, stated={k: v for k, v in row.row.stated.items() if k != "params_about"})
+        free = uncounted(row.row)
         shapes = tuple(self._wiring.shape(source) for source in row.inputs)
         problem = Problem(free, shapes, row.output_shape, row.asked, self._bounds, Tier(bias=True))
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from inspector.tables.solving.bounds import Asked
@@ -85,6 +85,11 @@ Solver: TypeAlias = Callable[[Problem], "Iterator[Family]"]
 def shown(shape: Sizes) -> str:
     """A shape in a message: ``6×28×28``."""
     return "×".join(str(size) for size in shape) or "a scalar"
+
+
+def uncounted(row: PrintedRow) -> PrintedRow:
+    """The row as if its parameters were not printed."""
+    return replace(row, params=None, stated={k: v for k, v in row.stated.items() if k != "params_about"})
 
 
 def divisors(number: int) -> list[int]:

@@ -15,6 +15,7 @@ from inspector.tables.solving.counting import whole
 from inspector.tables.solving.expand import Step, expand
 from inspector.tables.solving.flow import Flow
 from inspector.tables.solving.kinds import moving_statistics
+from inspector.tables.solving.problem import uncounted
 from inspector.tables.solving.repair import around, smallest_changes, stage_changes
 
 if TYPE_CHECKING:
@@ -161,7 +162,9 @@ def _followed(written: Written, question: _Question) -> Solution:
     flow = question.follow(table, steps, blocks)
     flow.run()
     if flow.conflicts:
-        raise contradiction(flow.conflicts, _changes(table, flow, question))
+        changes = _changes(table, flow, question)
+        aside = () if changes else _changes(table, flow, question, counts=False)
+        raise contradiction(flow.conflicts, changes or aside, aside=bool(aside))
     try:
         return whole(written, flow, steps, question.size, question.bounds, question.total)
     except Contradiction:
@@ -222,25 +225,26 @@ def _unread(table: Table) -> str:
     return "".join(f"\n  line {line.line}: {line.reason}: {line.text.strip()[:80]}" for line in table.unread[:5])
 
 
-def _changes(table: Table, flow: Flow, question: _Question) -> tuple[Change, ...]:
-    """The smallest changes for the first conflict."""
+def _changes(table: Table, flow: Flow, question: _Question, *, counts: bool = True) -> tuple[Change, ...]:
+    """The smallest changes for the first conflict; without ``counts`` as if none were printed beside the shapes."""
     conflict = flow.conflicts[0]
     failing = next((at for at, row in enumerate(flow.rows) if row.row is conflict.row), None)
     if failing is None:
         return ()
     row = conflict.row
-    counts = _count_change(row, flow, failing)
+    counted = _count_change(row, flow, failing) if counts else ()
     window = around(
         flow.input_shape, [found.row for found in flow.rows], [found.output_shape for found in flow.rows], failing
     )
 
     def cost_of(size: Sizes, rows: Sequence[PrintedRow]) -> int | None:
+        rows = rows if counts else [uncounted(row) for row in rows]
         changed = replace(table, rows=tuple(rows))
         again = question.follow(changed, [Step(each_row) for each_row in rows], (), size=size)
         again.run(all_rows=False)
         return None if again.conflicts else sum(found.choice.cost for found in again.rows)
 
-    return (*counts, *smallest_changes(window, cost_of))[:3]
+    return (*counted, *smallest_changes(window, cost_of))[:3]
 
 
 def _count_change(row: PrintedRow, flow: Flow, failing: int) -> tuple[Change, ...]:
