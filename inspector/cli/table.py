@@ -270,7 +270,7 @@ def _against(found: Table, options: dict[str, Any]) -> tuple[str, bool]:
     model: nn.Module = build_target(find_target(options["against"]), parse_arguments(options["arguments"]))
     with screen.models_own_prints_to_stderr():
         prediction = predict(model, (_BATCH, *size), input_dtypes=_dtypes(found))
-    printed = printed_layers((row, row.output_shape) for row in leaves(printed_out.rows) if row.repeat == 1)
+    printed = printed_layers((row, row.output_shape) for row in leaves(printed_out) if row.repeat == 1)
     pairs = align(printed, model_layers(prediction, printed_depth(found)))
     said = text(pairs)
     agrees = not any(pair.breaks for pair in pairs)

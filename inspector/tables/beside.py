@@ -39,14 +39,18 @@ def printed_depth(table: Table) -> int | None:
     return max(row.depth for row in table.rows) or None if table.format == "torchinfo" else None
 
 
-def leaves(rows: Sequence[PrintedRow]) -> list[PrintedRow]:
-    """The rows that stand for layers: neither inputs nor containers whose inside is printed."""
-    below = [*rows[1:], None]
+def leaves(table: Table) -> list[PrintedRow]:
+    """The rows that stand for layers: neither inputs nor containers whose inside is printed.
+
+    Of torchinfo's containers also those that hold parameters of their own, beside their layers.
+    """
+    below = [row.depth for row in table.rows[1:]] + [0]
+    tree = printed_depth(table) is not None
     return [
         row
-        for row, after in zip(rows, below, strict=True)
+        for row, after in zip(table.rows, below, strict=True)
         if row.kind != "input"
-        and (row.kind != "container" or (row.depth > 0 and (after is None or after.depth <= row.depth)))
+        and (row.kind != "container" or (row.depth > 0 and after <= row.depth) or (tree and row.params))
     ]
 
 
@@ -55,12 +59,18 @@ def model_layers(prediction: Prediction, depth: int | None = None) -> list[Layer
 
     Args:
         prediction: of the model.
-        depth: modules at this depth are one layer each, whatever they call.
+        depth: modules at this depth are one layer each, whatever they call; parameters that a module holds beside its
+            layers are a layer, not those of the function that takes them.
     """
     parents = {call.parent for call in prediction.modules if depth is None or call.depth <= depth}
     places: list[tuple[int, int, Layer]] = []
     for number, call in enumerate(prediction.modules):
         kind = kind_of_class(call.kind)[0]
+        if number in parents and kind != "attention" and depth is not None and call.output_shapes:
+            own = call.params - sum(inner.params for inner in prediction.modules if inner.parent == number)
+            if own:
+                shape = _without_batch(call.output_shapes[0])
+                places.append((call.rows[0], number, Layer(call.path, "container", shape, own)))
         if (number in parents and kind != "attention") or not call.output_shapes:
             continue
         if depth is not None and call.depth > depth:
@@ -73,8 +83,9 @@ def model_layers(prediction: Prediction, depth: int | None = None) -> list[Layer
         if row.module in parents and row.output_shapes and kind != "unknown":
             path = f"{prediction.modules[row.module].path}.{row.kind}".lstrip(".")
             shape = _without_batch(row.output_shapes[0])
+            params = row.params if depth is None else 0
             places.append(
-                (number, len(prediction.modules), Layer(path, _alike(kind, shape), shape, row.params, _kernel([row])))
+                (number, len(prediction.modules), Layer(path, _alike(kind, shape), shape, params, _kernel([row])))
             )
     return [layer for _, _, layer in sorted(places, key=lambda place: place[:2])]
 

@@ -64,16 +64,16 @@ def test_what_keeps_a_shape_may_follow_a_flatten(kind: str, params: int) -> None
 
 
 @pytest.mark.parametrize("depth", [2, 3, 9])
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "vit_b_16", "convnext_tiny"])
 def test_a_summary_cut_at_any_depth_is_held_against_its_model(name: str, depth: int) -> None:
-    """A module at the last depth that is printed is one row, whatever it holds."""
+    """A module at the last depth that is printed is one row, whatever it holds; so is what a block holds itself."""
     table = read(printed(name, depth)[0])
     with torch.device("meta"):
         model = getattr(torchvision.models, name)(weights=None)
-    rows = printed_layers((row, row.output_shape) for row in leaves(table.rows))
+    rows = printed_layers((row, row.output_shape) for row in leaves(table))
     pairs = align(rows, model_layers(inspector.predict(model, (2, *IMAGE)), printed_depth(table)))
     assert [pair for pair in pairs if pair.breaks] == []
-    assert sum(pair.printed is not None for pair in pairs) == len(rows) > 10
+    assert sum(pair.printed is not None for pair in pairs) == len(rows) >= 7
 
 
 @pytest.mark.parametrize("named", [False, True])
