@@ -80,7 +80,7 @@ def _batch_norm_builtin(
     return shaped(input, input.shape), WORK(n=input.numel())
 
 
-def _native_batch_norm(
+def native_batch_norm(
     input: Tensor,
     weight: Tensor | None,
     bias: Tensor | None,
@@ -265,7 +265,7 @@ def weight_norm_params(v: Tensor, g: Tensor, dim: int = 0) -> BoundFormula:
 RULES: dict[Any, Rule] = {
     F.batch_norm: batch_norm,
     torch.batch_norm: _batch_norm_builtin,
-    torch.native_batch_norm: _native_batch_norm,
+    torch.native_batch_norm: native_batch_norm,
     F.instance_norm: instance_norm,
     torch.instance_norm: _instance_norm_builtin,
     F.layer_norm: layer_norm,
