@@ -68,6 +68,17 @@ def test_weights_that_are_packed_and_quantized() -> None:
     assert p.total_macs == 3 * (4 * 8 + 8 * 2)
 
 
+def test_attention_on_the_cpu_for_whose_kernel_the_counter_has_no_formula() -> None:
+    """Values are needed, so that the counter cannot run on the meta device."""
+
+    def attend(_: nn.Linear, x: Tensor) -> Tensor:
+        positions = int((x.sum() != 0).item()) * 5
+        return torch.nn.functional.scaled_dot_product_attention(x, x[:, :, :positions], x[:, :, :positions, :3])
+
+    p = held(Fn(attend), input_data=torch.rand(2, 4, 6, 8))
+    assert p.total_macs == 2 * 4 * 6 * 5 * (8 + 3)  # Q·Kᵀ, and the weights by V
+
+
 def test_a_copy_that_the_forward_makes() -> None:
     p = held(Fn(lambda linear, x: copy.deepcopy(linear)(x), bias=False), (2, 3))
     assert [call.path for call in p.modules] == [""]  # a copy is registered nowhere

@@ -41,6 +41,12 @@ def _cudnn_rnn(call: Sequence[Any]) -> int:
     return int(prod(steps) * sum(weight.numel() for weight in weights if weight.dim() == 2))
 
 
+def _attention(call: Sequence[Any]) -> int:
+    """(B, H, L, E) by (B, H, S, E), then the weights by (B, H, S, E_v)."""
+    query, key, value = call[1:4]
+    return int(prod(query.shape[:-1]) * key.shape[-2] * (key.shape[-1] + value.shape[-1]))
+
+
 #: Operators that multiply and that the counter misses: how often each multiplies. ``call[0]`` is the first output, then
 #: come the arguments.
 MISSED: dict[str, Callable[[Sequence[Any]], int]] = {
@@ -60,6 +66,7 @@ MISSED: dict[str, Callable[[Sequence[Any]], int]] = {
     "aten::conv_tbc": lambda call: call[0].numel() * prod(call[2].shape[:2]),
     "aten::mkldnn_rnn_layer": lambda call: prod(call[1].shape[:-1]) * (call[2].numel() + call[3].numel()),
     "aten::_cudnn_rnn": _cudnn_rnn,
+    "aten::_scaled_dot_product_flash_attention_for_cpu": _attention,
     "torchvision::deform_conv2d": lambda call: call[0].numel() * prod(call[2].shape[1:]),
 }
 #: Fused kernels that multiply in ways their arguments do not tell simply.
