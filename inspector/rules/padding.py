@@ -27,6 +27,8 @@ def pad(input: Tensor, pad: Sequence[Any], mode: str = "constant", value: float 
     shape = list(input.shape)
     if len(pad) % 2 or len(pad) > 2 * len(shape):
         raise ShapeError(f"pad takes two numbers for each axis of {shape} from the last on, got {list(pad)}")
+    if mode != "constant" and len(shape) - len(pad) // 2 not in (1, 2):
+        raise ShapeError(f"{mode} pads all axes but the channels', and the batch's; {list(pad)} does not fit {shape}")
     for axis, (before, after) in enumerate(zip(pad[::2], pad[1::2], strict=True), 1):
         have = shape[-axis]
         if mode == "reflect" and (before >= have or after >= have):

@@ -168,6 +168,8 @@ def test_sizes_that_pytorch_refuses() -> None:
     assert "takes (*, C·9, H, W)" in refused(F.pixel_shuffle, x, 3, on="cpu")
     assert "takes (*, C, H·2, W·2)" in refused(F.pixel_unshuffle, x, 2, on="cpu")
     assert "into 3 groups" in refused(F.channel_shuffle, x, 3, on="cpu")
+    assert "does not fit [2, 4, 5, 6]" in refused(F.pad, x, (1, 1), "replicate")  # one axis of space of two
+    assert "does not fit [2, 4, 5, 6]" in refused(F.pad, x, (1, 1), "circular")
     assert "no block of [6, 6] fits" in refused(F.unfold, x, 6)
     assert "takes a multiple of 4 rows and 12 columns" in refused(F.fold, torch.ones(2, 12, 11), (4, 5), 2)
     assert "from the last on" in refused(F.pad, x, (1, 2, 3))
