@@ -1,7 +1,8 @@
 """PyTorch's control flow as operators (``torch.cond``, ``while_loop``, ``scan``, ``map``), followed as Python.
 
-Each takes functions among its arguments. Followed as ordinary Python, the calls inside these are rows like any other, a
-condition that hangs on constants is answered from them, and one that hangs on the input asks for real data.
+Each takes functions among its arguments, as does the call of a ``torch.autograd.Function`` under ``vmap``. Followed as
+ordinary Python, the calls inside these are rows like any other, a condition that hangs on constants is answered from
+them, and one that hangs on the input asks for real data.
 """
 
 from __future__ import annotations
@@ -51,9 +52,15 @@ def _stacked(steps: list[Any]) -> Any:
     return tree_map(lambda *of_one: torch.stack(of_one) if isinstance(of_one[0], Tensor) else None, *steps)
 
 
+def _custom_function(function: Any, *operands: Any) -> Any:
+    """A ``torch.autograd.Function`` under ``vmap``, which takes those alone whose context is set up apart."""
+    return function.forward(*operands)
+
+
 _MEANINGS: dict[str, Callable[..., Any]] = {
     "cond": _cond,
     "while_loop": _while_loop,
     "scan": _scan,
     "map_impl": _map,
+    "custom_function_call": _custom_function,
 }

@@ -319,6 +319,20 @@ def test_flex_attention_with_a_block_mask_as_users_compile_it() -> None:
     assert p.unknown_macs == 0
 
 
+def test_flex_attention_whose_mask_reads_the_documents() -> None:
+    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+    def attend(linear: nn.Linear, x: Tensor) -> Tensor:
+        q = linear(x).unflatten(-1, (2, 2)).transpose(1, 2)
+        document = torch.arange(128, device=x.device) // 32
+        mask = create_block_mask(lambda b, h, i, j: document[i] == document[j], None, None, 128, 128, device=x.device)
+        return flex_attention(q, q, q, block_mask=mask)
+
+    p = inspector.predict(Fn(attend), (3, 128, 4))
+    assert {row.source for row in p.rows} == {"formula"}
+    assert p.total_macs == 3 * 128 * 16 + 2 * (3 * 2 * 128 * 128 * 2)
+
+
 def test_nested_tensors_have_unknown_work() -> None:
     data = torch.nested.nested_tensor([torch.rand(2, 4), torch.rand(3, 4)], layout=torch.jagged)
     with warnings.catch_warnings():

@@ -10,6 +10,7 @@ from torch import Tensor
 from inspector.rules.attention import scaled_dot_product_attention
 from inspector.rules.common import ELEMENTWISE, Rule, axis_of, empty, like
 from inspector.rules.conversion import converted
+from inspector.rules.distance import cdist, pdist
 from inspector.rules.image import fold, interpolate, unfold
 from inspector.rules.indexing import chosen
 from inspector.rules.loss import by_number, cross_entropy, elementwise_loss, huber_loss
@@ -62,6 +63,11 @@ def unsafe_index_put(self: Tensor, indices: Any, values: Tensor, accumulate: boo
 
 def copy(self: Tensor) -> Outcome:
     """aten.lift_fresh_copy: a constant of a graph, copied."""
+    return like(self), None
+
+
+def written(self: Tensor, src: Tensor, non_blocking: bool = False) -> Outcome:
+    """aten.copy: another tensor's values, in the form of ``self``."""
     return like(self), None
 
 
@@ -140,6 +146,9 @@ RULES: dict[str, Rule] = {
     "_softmax": softmax_of,
     "_log_softmax": softmax_of,
     "lift_fresh_copy": copy,
+    "copy": written,
+    "_cdist_forward": cdist,
+    "_pdist_forward": pdist,
     "broadcast_tensors": broadcast_tensors,
     **{name: VIEWS[getattr(Tensor, name).__get__] for name in ("mT", "mH")},
     "_native_batch_norm_legit": legit_batch_norm,

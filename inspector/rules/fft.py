@@ -70,11 +70,12 @@ def _counted(output: Tensor) -> Outcome:
 
 
 def _complex(input: Tensor) -> torch.dtype:
-    return floating(input.dtype).to_complex()
+    dtype = floating(input.dtype)
+    return torch.complex64 if dtype is torch.bfloat16 else dtype.to_complex()
 
 
 def _real(input: Tensor) -> torch.dtype:
-    return real(floating(input.dtype))
+    return real(_complex(input))
 
 
 def _sized(input: Tensor, s: Any, dim: Any) -> tuple[list[int], list[Any]]:

@@ -129,3 +129,10 @@ def test_sizes_that_pytorch_refuses() -> None:
     assert "stft with 16 points of 10" in refused(torch.stft, torch.ones(10), 16, center=False, return_complex=True)
     assert "takes a signal" in refused(torch.stft, torch.ones(1, 2, 40), 16, return_complex=True)
     assert "istft with 16 points" in refused(torch.istft, torch.ones(7, 3, dtype=torch.complex64), 16, on="cpu")
+
+
+def test_bfloat16_widens_as_on_the_meta_device() -> None:
+    x = torch.ones(4, 6, dtype=torch.bfloat16)
+    check(torch.fft.fft2, x)
+    check(torch.fft.rfft, x)
+    check(torch.fft.irfft, torch.ones(4, 6, dtype=torch.complex64))
