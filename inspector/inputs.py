@@ -104,16 +104,16 @@ _STORED = {torch.sparse_coo, *_COMPRESSED}
 
 def _stored_twin(tensor: Tensor) -> Tensor:
     """A sparse tensor without memory that stores as many elements; ``tensor.to("meta")`` stores none."""
+    size = list(tensor.shape)
     if tensor.layout is torch.sparse_coo:
-        parts = meta_twin(tensor._indices()), meta_twin(tensor._values())
+        indices, values = meta_twin(tensor._indices()), meta_twin(tensor._values())
         coalesced = tensor.is_coalesced()
-        return torch.sparse_coo_tensor(*parts, tensor.shape, is_coalesced=coalesced, check_invariants=False)
+        return torch.sparse_coo_tensor(indices, values, size, is_coalesced=coalesced, check_invariants=False)
     by_rows = _COMPRESSED[tensor.layout]
-    pointers, others = (
-        (tensor.crow_indices, tensor.col_indices) if by_rows else (tensor.ccol_indices, tensor.row_indices)
-    )
-    parts = meta_twin(pointers()), meta_twin(others()), meta_twin(tensor.values())  # type: ignore[assignment]  # three here
-    return torch.sparse_compressed_tensor(*parts, tensor.shape, layout=tensor.layout, check_invariants=False)
+    outer = tensor.crow_indices() if by_rows else tensor.ccol_indices()
+    inner = tensor.col_indices() if by_rows else tensor.row_indices()
+    parts = meta_twin(outer), meta_twin(inner), meta_twin(tensor.values())
+    return torch.sparse_compressed_tensor(*parts, size, layout=tensor.layout, check_invariants=False)
 
 
 def _values(tensor: Tensor, generator: torch.Generator) -> Tensor:
