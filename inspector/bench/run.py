@@ -149,14 +149,14 @@ def bench(
     with ONE_AT_A_TIME, preserved(model), warnings.catch_warnings(), current(home):
         limits = ceilings or measured_ceilings(str(home))
         held = _allocated(home)
-        runs = placed(model, home, target)
-        runs.train(backward)
 
         def convert(tensor: Tensor) -> Tensor:
             tensor = tensor.detach().clone()
             return tensor.to(target) if target is not None and tensor.is_floating_point() else tensor
 
-        args, kwargs = (map_tensors(part, convert) for part in inputs.on(home))
+        with running(mode, home):
+            runs = placed(model, home, target).train(backward)
+            args, kwargs = (map_tensors(part, convert) for part in inputs.on(home))
         called, args, kwargs, around = prepared(mode, runs, args, kwargs, home)
         with torch.set_grad_enabled(backward), around():
             prediction, taken = demands(runs, input_data=args, input_kwargs=kwargs)

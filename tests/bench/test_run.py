@@ -262,6 +262,15 @@ def test_too_little_memory_is_said(limits: Ceilings) -> None:
         inspector.bench(model, (2, 3), samples=6, ceilings=limits)
 
 
+def test_too_little_memory_for_the_model_itself_is_said(limits: Ceilings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> nn.Module:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(run, "placed", full)
+    with pytest.raises(InspectionError, match="too little memory for this input: CUDA out of memory"):
+        inspector.bench(nn.ReLU(), (2, 3), samples=6, ceilings=limits)
+
+
 def test_a_gpu_may_multiply_in_tf32_where_it_is_allowed() -> None:
     gpu = Ceilings("cuda", "X", "1", "today", ((100, 1.0),), {"float32": 1.0, "tf32": 8.0}, 1e-6, cache=50)
     with full_precision():
