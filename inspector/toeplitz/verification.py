@@ -28,8 +28,8 @@ class KernelCheck:
     """One property of the kernel.
 
     Attributes:
-        name: ``shape``, ``dtype``, ``equality``, ``repeat``, ``bias``, ``linearity``, ``batch``, ``adjoint``,
-            ``own adjoint``, ``impulse response``.
+        name: ``arguments``, ``shape``, ``dtype``, ``equality``, ``repeat``, ``bias``, ``linearity``, ``batch``,
+            ``adjoint``, ``own adjoint``, ``impulse response``.
         ok: within the tolerance.
         said: the figures behind it.
     """
@@ -219,7 +219,14 @@ class _Verification:
             "device": str(self.operator.device),
             "seed": str(seed),
         }
+        given = (("x", self.x), ("weight", self.operator.weight))
+        kept = [tensor.clone() for _, tensor in given]
         got = question.call(self.x)
+        for (name, tensor), before in zip(given, kept, strict=True):
+            if not torch.equal(tensor, before):
+                tensor.copy_(before)
+                said = f"the kernel writes into {name}, which is its caller's"
+                return ConvVerification((KernelCheck("arguments", False, said),), (Fault("unknown", said),), conditions)
         wanted = tuple(self.y.shape)
         if tuple(got.shape) != wanted:
             check = KernelCheck("shape", False, f"returns {list(got.shape)}, expected {list(wanted)}")

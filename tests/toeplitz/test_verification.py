@@ -171,6 +171,18 @@ def test_a_default_is_ours_where_it_stands_for_the_bias() -> None:
         assert verify_conv(kernel, WEIGHT, SIZE, bias=BIAS).ok
 
 
+@pytest.mark.parametrize("name", ["x", "weight"])
+def test_a_kernel_that_writes_into_its_arguments_is_told_and_undone(name: str) -> None:
+    def in_place(x: Tensor, weight: Tensor) -> Tensor:
+        return F.conv2d(x.mul_(2) if name == "x" else x, weight.mul_(2) if name == "weight" else weight)
+
+    weight = WEIGHT.clone()
+    found = verify_conv(in_place, weight, SIZE)
+    assert not found.ok
+    assert f"writes into {name}" in found.faults[0].said
+    assert torch.equal(weight, WEIGHT)
+
+
 def test_a_module_is_a_kernel_with_its_weight_inside() -> None:
     conv = torch.nn.Conv2d(3, 4, 3)
     assert verify_conv(conv, conv.weight, SIZE, bias=conv.bias).ok
