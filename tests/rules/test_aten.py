@@ -62,6 +62,7 @@ def test_attention_on_the_cpu() -> None:
     assert formula.number == 2 * 4 * (6 * 6 * 8) * 2  # Q·Kᵀ, and the weights by V
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch 2.11's exporter, about itself
 def test_a_graph_of_operators_has_a_formula_in_every_row() -> None:
     class Net(torch.nn.Module):
         def __init__(self) -> None:
