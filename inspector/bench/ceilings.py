@@ -104,8 +104,8 @@ def measure(kind: str, quick: bool = False, clock: Clock | None = None) -> Ceili
         sizes, edges = sizes[:3], tuple(edge // 8 for edge in edges[:1])
     name = torch.cuda.get_device_name() if cuda else _processor()
     with watching(kind) as seen:
+        products = _products(kind, edges, clock, seconds)  # first: an idle GPU wakes up over it
         streams = _streams(kind, sizes, clock, seconds)
-        products = _products(kind, edges, clock, seconds)
         launch = _launch(kind, clock)
         transfer = _transfers(clock, seconds) if cuda else {}
     return Ceilings(
