@@ -1,12 +1,13 @@
 """A bound for padding that folds: no transform diagonalises its border, so that is cut off and decomposed as it is.
 
 Along an axis let θ rise over a quarter turn from 0 at one border to the interior, and over another one to the other
-border, by π/(2·turn) from input to input. With θ_o at the middle of output o's window, A_c = A∘cos(θ_i − θ_o) and A_s
-with the sine: A_cᴴA_c + A_sᴴA_s = Σ φ·AᴴA·φ over φ = cos θ and φ = sin θ. So ‖A_c‖ is at most the largest norm of A
-on the inputs where one of the two does not vanish: the two borders, and the interior, a part of a circulant. What is
-left, A∘(1 − cos(θ_i − θ_o)), is zero where padding folds and small elsewhere: at most Σ_k (1 − cos θ_k)·‖A_k‖, with θ_k
-the turn from tap k to the middle of its window and A_k what this tap alone does along the other axes. (The localisation
-formula of Ismagilov, Morgan, Simon and Sigal, see Simon 1983, Ann. Inst. H. Poincaré A 38(3), here for A and not AᴴA.)
+border (or fall back to 0, where both are neighbours on a ring), by π/(2·turn) from input to input. With θ_o at the
+middle of output o's window, A_c = A∘cos(θ_i − θ_o) and A_s with the sine: A_cᴴA_c + A_sᴴA_s = Σ φ·AᴴA·φ over φ = cos θ
+and φ = sin θ. So ‖A_c‖ is at most the largest norm of A on the inputs where one of the two does not vanish: the borders,
+and the interior, a part of a circulant. What is left, A∘(1 − cos(θ_i − θ_o)), is zero where padding folds and small
+elsewhere: at most Σ_k (1 − cos θ_k)·‖A_k‖, with θ_k the turn from tap k to the middle of its window and A_k what this
+tap alone does along the other axes. (The localisation formula of Ismagilov, Morgan, Simon and Sigal, see Simon 1983,
+Ann. Inst. H. Poincaré A 38(3), here for A and not AᴴA.)
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -68,14 +70,20 @@ class Window:
         return self.reads.to(frequencies.device)
 
 
-def window(axis: Axis, first: int, width: int) -> Window:
-    """The inputs ``first``, ``first + 1``, ..., so many of them."""
-    reads = torch.zeros(axis.outputs, width, axis.kernel, dtype=torch.float64)
+def window(axis: Axis, inputs: Sequence[int]) -> Window:
+    """These inputs of an axis whose padding copies some."""
+    column = np.full(axis.size, -1)
+    column[np.asarray(inputs)] = np.arange(len(inputs))
+    pairs = []
     for tap in range(axis.kernel):
-        outputs, inputs = axis.read_by(tap)
-        inside = (inputs >= first) & (inputs < first + width)
-        reads[outputs[inside], inputs[inside] - first, tap] = 1
-    return Window(reads[reads.flatten(1).any(1)][None])
+        outputs, read = axis.read_by(tap)
+        inside = column[read] >= 0
+        pairs.append((outputs[inside], column[read[inside]]))
+    rows = np.unique(np.concatenate([outputs for outputs, _ in pairs]))
+    reads = torch.zeros(1, len(rows), len(inputs), axis.kernel, dtype=torch.float64)
+    for tap, (outputs, columns) in enumerate(pairs):
+        reads[0, np.searchsorted(rows, outputs), columns, tap] = 1
+    return Window(reads)
 
 
 def folded_norm(weight: Tensor, groups: int, axes: Sequence[Axis], most: int = _MOST) -> tuple[float, str, str]:
@@ -93,7 +101,7 @@ def folded_norm(weight: Tensor, groups: int, axes: Sequence[Axis], most: int = _
     how = f"‖convolution‖·‖padding‖: the first a part of the circulant of {sizes}, the second {factor:.6g}"
     found = [(whole * factor * (1 + 4 * UNIT), "padding", how)]
     turn = next((n for n in _TURNS if _small_enough(weight, groups, axes, n, most)), None)
-    if turn is not None and factor > 1 and axes[0].mode != "circular":
+    if turn is not None and factor > 1:
         parts = max(
             whole if pieces == rings else Circulant(weight, groups, pieces).leading().bound
             for pieces in product(*(_pieces(axis, turn) for axis in axes))
@@ -113,35 +121,38 @@ def _small_enough(weight: Tensor, groups: int, axes: Sequence[Axis], turn: int, 
     return min(columns, rows) <= most and rows * columns * groups <= _ENTRIES
 
 
-def _borders(axis: Axis, turn: int) -> tuple[int, int] | None:
-    """Inputs of the left and of the right border; None for an axis too short to be cut: it stays whole.
+def _borders(axis: Axis, turn: int) -> list[list[int]]:
+    """Inputs of the left and of the right border, which a ring joins; all of an axis too short to be cut.
 
     Up to max(padding, reach − 2) inputs are read by windows that reach over the border; there θ stays as it is.
     """
-    left, right = (max(side, axis.reach - 2) + turn for side in (axis.before, axis.after))
-    return (left, right) if left + right + axis.reach - 1 <= axis.size else None
+    ring = axis.mode == "circular"
+    sides = [max(axis.before, axis.after)] * 2 if ring else [axis.before, axis.after]
+    left, right = (max(side, axis.reach - 2) + turn for side in sides)
+    if left + right + axis.reach - 1 > axis.size:
+        return [list(range(axis.size))]
+    first, last = list(range(left)), list(range(axis.size - right, axis.size))
+    return [last + first] if ring else [first, last]
+
+
+def _cut(axis: Axis, turn: int) -> bool:
+    return axis.before + axis.after > 0 and sum(map(len, _borders(axis, turn))) < axis.size
 
 
 def _widest(axis: Axis, turn: int) -> int:
     """Inputs of the widest piece that no transform touches."""
-    if not axis.before + axis.after:
-        return 1
-    return max(_borders(axis, turn) or (axis.size,))
+    return max(map(len, _borders(axis, turn))) if axis.before + axis.after else 1
 
 
 def _pieces(axis: Axis, turn: int) -> list[Piece]:
-    if not axis.before + axis.after:
-        return [ring_around_padded(axis)]
-    if (borders := _borders(axis, turn)) is None:
-        return [window(axis, 0, axis.size)]
-    left, right = borders
-    return [window(axis, 0, left), ring_around_padded(axis), window(axis, axis.size - right, right)]
+    pieces: list[Piece] = [window(axis, inputs) for inputs in _borders(axis, turn)] if axis.before + axis.after else []
+    return [*pieces, ring_around_padded(axis)] if _cut(axis, turn) or not pieces else pieces
 
 
 def _lost(weight: Tensor, groups: int, axes: Sequence[Axis], number: int, turn: int, most: int) -> float:
     """Bound of ‖A − A_c‖ along one axis."""
     axis = axes[number]
-    if not axis.before + axis.after or _borders(axis, turn) is None:
+    if not _cut(axis, turn):
         return 0.0
     others = [other for at, other in enumerate(axes) if at != number]
     total = 0.0

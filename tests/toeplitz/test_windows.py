@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from inspector.allocations import Allocations
 from inspector.errors import ShapeError
 from inspector.toeplitz import ConvOperator, conv_operator, operator_norm, windows
 from inspector.toeplitz.windows import folded_norm, window
@@ -30,7 +31,7 @@ def folding(seed: int, count: int) -> Iterator[ConvOperator]:
         shape = groups * draw.randint(1, 2), draw.randint(1, 2), *each(1, most_taps)
         weight = torch.randn(shape, dtype=dtype, generator=generator)
         sides = [(draw.randint(0, 3), draw.randint(0, 3)) for _ in range(dims)]
-        mode = draw.choice(("reflect", "replicate"))
+        mode = draw.choice(("reflect", "replicate", "circular"))
         try:
             yield conv_operator(weight, each(longest // 3, longest), each(1, 3), sides, each(1, 2), groups, mode)
         except ShapeError:
@@ -74,8 +75,23 @@ def test_a_large_one_is_within_two_percent(mode: str) -> None:
     assert found.gap < 0.02
 
 
+def test_a_ring_that_the_stride_does_not_divide_is_cut_at_its_seam() -> None:
+    """301 outputs of stride 2 on a ring of 601 places: the last reads next to the first, which no transform fits."""
+    weight = torch.randn(2, 2, 3, generator=torch.Generator().manual_seed(3))
+    found = operator_norm(conv_operator(weight, 601, 2, 1, padding_mode="circular"), "bounds")
+    assert found.method == "windows"
+    assert found.gap < 0.01
+
+
+def test_a_long_axis_takes_no_more_than_its_border() -> None:
+    A = conv_operator(torch.ones(1, 1, 9), 2_000_000, padding=4, padding_mode="reflect")
+    with Allocations("cpu", ()) as allocations:
+        window(A.axes[0], range(100))
+    assert allocations.peak() < 2**20
+
+
 def test_a_window_is_its_columns_of_the_axis() -> None:
     """Reflect by 1, three taps, inputs 0 and 1 of six: output 0 reads 1 0 1, output 1 reads 0 1, output 2 reads 1."""
     A = conv_operator(torch.ones(1, 1, 3), 6, padding=1, padding_mode="reflect")
-    reads = window(A.axes[0], 0, 2).reads[0]
+    reads = window(A.axes[0], [0, 1]).reads[0]
     assert reads.tolist() == [[[0, 1, 0], [1, 0, 1]], [[1, 0, 0], [0, 1, 0]], [[0, 0, 0], [1, 0, 0]]]
