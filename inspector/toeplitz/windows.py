@@ -3,8 +3,8 @@
 Along an axis let θ rise over a quarter turn from 0 at one border to the interior, and over another one to the other
 border (or fall back to 0, where both are neighbours on a ring), by π/(2·turn) from input to input. With θ_o at the
 middle of output o's window, A_c = A∘cos(θ_i − θ_o) and A_s with the sine: A_cᴴA_c + A_sᴴA_s = Σ φ·AᴴA·φ over φ = cos θ
-and φ = sin θ. So ‖A_c‖ is at most the largest norm of A on the inputs where one of the two does not vanish: the borders,
-and the interior, a part of a circulant. What is left, A∘(1 − cos(θ_i − θ_o)), is zero where padding folds and small
+and φ = sin θ. So ‖A_c‖ is at most the largest norm of A on the inputs where one of the two does not vanish: borders
+and interior, a part of a circulant. What is left, A∘(1 − cos(θ_i − θ_o)), is zero where padding folds and small
 elsewhere: at most Σ_k (1 − cos θ_k)·‖A_k‖, with θ_k the turn from tap k to the middle of its window and A_k what this
 tap alone does along the other axes. (The localisation formula of Ismagilov, Morgan, Simon and Sigal, see Simon 1983,
 Ann. Inst. H. Poincaré A 38(3), here for A and not AᴴA.)
