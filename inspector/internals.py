@@ -22,7 +22,7 @@ from torch._C._functorch import (
     peek_interpreter_stack,
 )
 from torch._tensor import _convert
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.overrides import _pop_mode, _push_mode, get_default_nowrap_functions
 from torch.utils._python_dispatch import _disable_current_modes
 
@@ -36,6 +36,7 @@ DisableTorchFunction = torch._C.DisableTorchFunction
 #: False inside a class's own ``__torch_function__`` that has passed a call on to PyTorch.
 handlers_enabled = torch._C._is_torch_function_enabled
 _DEFAULT_HANDLER = torch.Tensor.__torch_function__.__func__  # type: ignore[attr-defined]  # a class method
+_LAZY = (UninitializedParameter, UninitializedBuffer)
 #: True while any device's autocast is on; the public ``is_autocast_enabled`` needs a question for each device.
 any_autocast_enabled = torch._C._is_any_autocast_enabled
 #: Whether somebody hooked the calls of all modules there are.
@@ -49,14 +50,14 @@ def handler_of(kind: type) -> Callable[..., Any] | None:
 
     A lazy tensor's refuses what materialises it.
     """
-    handler: Any = kind.__torch_function__  # type: ignore[attr-defined]  # what PyTorch looks for
-    default = getattr(handler, "__func__", None) is _DEFAULT_HANDLER or issubclass(kind, UninitializedTensorMixin)
-    return None if default else handler  # type: ignore[no-any-return]
+    handler: Any = getattr(kind, "__torch_function__")  # noqa: B009  not every class has one
+    default = getattr(handler, "__func__", None) is _DEFAULT_HANDLER or issubclass(kind, _LAZY)
+    return None if default else handler
 
 
 def in_class(output: Any, function: Any, kind: type) -> Any:
     """What PyTorch's ``__torch_function__`` of a class makes of a function's output."""
-    if function in get_default_nowrap_functions() or issubclass(kind, UninitializedTensorMixin):
+    if function in get_default_nowrap_functions() or issubclass(kind, _LAZY):
         return output
     return _convert(output, kind)
 
