@@ -279,6 +279,29 @@ def test_other_precisions(dtype: torch.dtype) -> None:
     assert p.param_bytes == (3 * 4 * 9 + 4 + 4 + 4) * dtype.itemsize
 
 
+class MovesItself(nn.Module):
+    """Puts its layer where the data are, as code for several devices does at every call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer.to(x.device)(x)
+
+
+@pytest.mark.parametrize("data", [None, torch.ones(2, 4)])
+def test_a_module_moved_to_where_it_is(data: Tensor | None) -> None:
+    model = MovesItself()
+    weight = model.layer.weight
+    p = held(model, (2, 4)) if data is None else held(model, input_data=data)
+    assert "linear" in [row.kind for row in p.rows]
+    assert not {"_parse_to", "_has_compatible_shallow_copy_type"} & {row.kind for row in p.rows}
+    assert p.unused_parameters == ()
+    assert model.layer.weight is weight
+    assert not weight.is_meta
+
+
 @cache
 def ramp(size: int) -> Tensor:
     return torch.arange(float(size))

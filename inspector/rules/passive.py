@@ -37,5 +37,6 @@ PASSIVE: frozenset[Any] = frozenset(
     + [getattr(torch, name) for name in (_PROPERTIES + _SWITCHES).split() if callable(getattr(torch, name, None))]
     + [
         torch._C._set_grad_enabled,
+        *(torch._C._nn._parse_to, torch._has_compatible_shallow_copy_type),  # questions of ``module.to``
     ]
 )
