@@ -234,9 +234,10 @@ def stand_in(tensor: Tensor) -> Tensor:
 
 
 def _memory(tensor: Tensor) -> int:
-    if tensor.layout is not torch.strided:  # sparse: no single storage
+    try:
+        return int(tensor.untyped_storage()._cdata)
+    except (NotImplementedError, RuntimeError):  # a sparse tensor, or one inside a derivative, has no storage to name
         return id(tensor)
-    return int(tensor.untyped_storage()._cdata)
 
 
 def map_arguments(value: Any, function: Any) -> Any:

@@ -268,6 +268,16 @@ def test_derivatives_inside_a_forward_are_unknown_work() -> None:
         assert real.unknown_macs > 0
 
 
+def test_derivatives_in_weights_of_each_example() -> None:
+    def gradients(linear: nn.Linear, x: Tensor) -> Tensor:
+        return torch.vmap(torch.func.grad(lambda w, row: (row @ w).square().sum()), in_dims=(None, 0))(linear.weight, x)
+
+    p = inspector.predict(Fn(gradients), (5, 4))
+    assert p.modules[0].output_shapes == ((5, 4, 4),)
+    assert p.total_macs == 5 * 4 * 4
+    assert p.unknown_macs == 1
+
+
 def test_forces_without_data() -> None:
     class Forces(nn.Module):
         def __init__(self) -> None:
