@@ -13,7 +13,7 @@ import math
 from contextlib import nullcontext
 from functools import partial
 from itertools import pairwise
-from statistics import fmean
+from statistics import fmean, median
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -119,7 +119,7 @@ class UpdateTime(Experiment):
         last, asked = _last(config, values), _sizes(config)[-1]
         said = []
         for kind in _kinds(config):
-            law = _mean_law(values, kind)
+            law = _law_of(config, values, kind)
             bent = "" if law.gamma == 1 else f", γ = {law.gamma:.3g}"
             seen = fmean(column(values, "flat", f"{kind},"))
             said.append(
@@ -144,7 +144,7 @@ class UpdateTime(Experiment):
         sizes = [size for size in _sizes(result.config) if size <= last]
         for kind, color in zip(kinds, COLORS, strict=False):
             found = [interval(column(result.values, f"T{size}", f"{kind},")) for size in sizes]
-            law = _mean_law(result.values, kind)
+            law = _law_of(result.config, result.values, kind)
             times.plot(sizes, [1e3 * law.at(size) for size in sizes], color=color, label=f"{kind}: law")
             points(times, sizes, [_scaled(each, 1e3) for each in found], f"{kind}: measured", color)
             if kind not in _NETS:
@@ -249,9 +249,10 @@ def _kinds(config: Config) -> dict[str, tuple[str, str]]:
     return kinds
 
 
-def _mean_law(values: Mapping[str, Mapping[str, JSON]], kind: str) -> Law:
-    """Of the repeats' laws, parameter by parameter."""
-    return Law(*(fmean(column(values, name, f"{kind},")) for name in ("alpha", "beta", "gamma")))
+def _law_of(config: Config, values: Mapping[str, Mapping[str, JSON]], kind: str) -> Law:
+    """That of the repeats' median times."""
+    times = {size: column(values, f"T{size}", f"{kind},") for size in _sizes(config)}
+    return fitted({size: median(found) for size, found in times.items() if found})
 
 
 def _sizes(config: Config) -> list[int]:
