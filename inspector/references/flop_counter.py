@@ -140,7 +140,7 @@ def flop_counter(model: nn.Module, inputs: ModelInputs) -> Measurement:
     def watch(setting: Setting) -> None:
         seen.clear()
         missed_by_name.clear()
-        with _Missed() as missed, FlopCounterMode(display=False) as counter, _Followed():  # type: ignore[no-untyped-call]  # untyped in torch
+        with _Missed() as missed, FlopCounterMode(display=False) as counter, _Followed():
 
             def read() -> _Reading:
                 return _Reading(int(counter.get_total_flops()), missed.macs, len(missed.names))
