@@ -12,6 +12,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
+#: Operators that keep a workspace for their backward -> the library that alone knows its size: fake tensors say 0.
+WORKSPACES = {
+    torch.ops.aten.mkldnn_rnn_layer.default: "oneDNN",
+    torch.ops.aten._cudnn_rnn.default: "cuDNN",
+    torch.ops.aten.miopen_rnn.default: "MIOpen",
+}
+
+
 class Allocations(TorchDispatchMode):
     """Follows, while active, which storages operations make on one kind of device and when each is released.
 
@@ -24,12 +32,14 @@ class Allocations(TorchDispatchMode):
     Attributes:
         live: bytes allocated inside and not released yet.
         levels: ``live`` right after each allocation, in order.
+        unknown: operators among ``WORKSPACES`` that ran on fake tensors.
     """
 
     def __init__(self, device: str, known: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # carries no annotations
         self.live = 0
         self.levels: list[int] = []
+        self.unknown: set[Any] = set()
         self._device = device
         self._sizes: dict[int, int] = {}  # number of an allocation that lives -> its bytes
         self._seen: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
@@ -38,6 +48,8 @@ class Allocations(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         returned = func(*args, **(kwargs or {}))
+        if func in WORKSPACES and hasattr(returned[0], "fake_mode"):
+            self.unknown.add(func)
         for tensor in tree_leaves(returned):
             if isinstance(tensor, Tensor) and tensor.device.type == self._device and tensor.layout is torch.strided:
                 self._note(tensor.untyped_storage())

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inspector.allocations import Allocations
+from inspector.allocations import WORKSPACES, Allocations
 from inspector.errors import InspectionError
 from inspector.inputs import ModelInputs, make_inputs
 from inspector.internals import fake_tensors, without_outer_modes
@@ -245,7 +245,16 @@ def _train(setting: Setting) -> tuple[int | None, int | None, tuple[MemoryCall, 
     finally:
         for parameter in setting.model.parameters():
             parameter.grad = None
-    return kept, allocations.peak(), modules, ""
+    return (
+        kept,
+        allocations.peak(),
+        modules,
+        "; ".join(
+            f"kept, and the peak of training, are lower bounds: {func.__name__.partition('.')[0]} keeps a workspace for the "
+            f"backward whose size {WORKSPACES[func]} alone knows"
+            for func in sorted(allocations.unknown, key=str)
+        ),
+    )
 
 
 def _calls(calls: list[Call[int]], allocations: Allocations, kept: bool) -> tuple[MemoryCall, ...]:

@@ -197,6 +197,25 @@ def test_a_way_that_depends_on_values_is_followed_on_real_ones() -> None:
         memory(model, (3, 4))
 
 
+def test_a_workspace_of_unknown_size_makes_a_lower_bound() -> None:
+    lstm, x = nn.LSTM(8, 8), torch.randn(5, 2, 8)
+    m = memory(lstm, input_data=x)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        lstm(x)
+    assert m.kept is not None
+    if torch.backends.mkldnn.is_available():
+        assert m.kept < sum(kept.values())  # oneDNN's workspace is among them
+        assert "mkldnn_rnn_layer keeps a workspace for the backward whose size oneDNN alone knows" in str(m)
+    assert "lower bound" not in str(memory(nn.GRU(8, 8), input_data=x))
+
+
 def test_the_model_stays_as_it_is() -> None:
     model = LeNetBatchNorm().eval()
     first = next(model.parameters())
