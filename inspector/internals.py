@@ -48,18 +48,23 @@ functorch_level = peek_interpreter_stack
 def handler_of(kind: type) -> Callable[..., Any] | None:
     """A tensor class's own ``__torch_function__``; None where it has PyTorch's, which only gives results their class.
 
-    A lazy tensor's refuses what materialises it.
+    A lazy tensor's refuses what materialises it; a nested tensor's makes parts whose sizes nobody can read.
     """
     handler: Any = getattr(kind, "__torch_function__")  # noqa: B009  not every class has one
-    default = getattr(handler, "__func__", None) is _DEFAULT_HANDLER or issubclass(kind, _LAZY)
+    default = getattr(handler, "__func__", None) is _DEFAULT_HANDLER or _as_any_other(kind)
     return None if default else handler
 
 
 def in_class(output: Any, function: Any, kind: type) -> Any:
     """What PyTorch's ``__torch_function__`` of a class makes of a function's output."""
-    if function in get_default_nowrap_functions() or issubclass(kind, _LAZY):
+    if function in get_default_nowrap_functions() or _as_any_other(kind):
         return output
     return _convert(output, kind)
+
+
+def _as_any_other(kind: type) -> bool:
+    """A class of PyTorch's whose calls are recorded as those of plain tensors."""
+    return issubclass(kind, _LAZY) or kind.__module__.startswith("torch.nested.")
 
 
 @contextmanager

@@ -350,6 +350,11 @@ def test_nested_tensors_have_unknown_work() -> None:
         strided = torch.nested.nested_tensor([torch.rand(2, 4)])
     p = inspector.predict(nn.Linear(4, 3), input_data=data)
     assert p.unknown_macs == 1
+    assert ", 3]" in str(p)  # the ragged size is a name of PyTorch's
+    attention = Fn(lambda _, x: F.scaled_dot_product_attention(*[x.unflatten(-1, (2, 2)).transpose(1, 2)] * 3))
+    p = inspector.predict(attention, input_data=data)
+    assert p.rows[-1].kind == "scaled_dot_product_attention"
+    assert p.unknown_macs > 0
     with pytest.raises(inspector.InspectionError, match=r"layout=torch\.jagged"):
         inspector.predict(nn.Linear(4, 3), input_data=strided)
 

@@ -70,7 +70,7 @@ def bounded(number: Count | None, known: Count) -> str:
 
 def shape(sizes: Shape) -> str:
     """One shape as PyTorch prints it: ``[1, 6, 28, 28]``."""
-    return f"[{', '.join(str(size) if isinstance(size, int) else count(size) for size in sizes)}]"
+    return f"[{', '.join(count(size) if hasattr(size, 'free_symbols') else str(size) for size in sizes)}]"
 
 
 def shapes(all_sizes: Sequence[Shape], most: int = 2) -> str:
