@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-
 #: Operators that keep a workspace for their backward -> the library that alone knows its size: fake tensors say 0.
 WORKSPACES = {
     torch.ops.aten.mkldnn_rnn_layer.default: "oneDNN",

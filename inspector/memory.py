@@ -245,16 +245,16 @@ def _train(setting: Setting) -> tuple[int | None, int | None, tuple[MemoryCall, 
     finally:
         for parameter in setting.model.parameters():
             parameter.grad = None
-    return (
-        kept,
-        allocations.peak(),
-        modules,
-        "; ".join(
-            f"kept, and the peak of training, are lower bounds: {func.__name__.partition('.')[0]} keeps a workspace for the "
-            f"backward whose size {WORKSPACES[func]} alone knows"
-            for func in sorted(allocations.unknown, key=str)
-        ),
-    )
+    return kept, allocations.peak(), modules, _lower_bounds(allocations.unknown)
+
+
+def _lower_bounds(unknown: set[Any]) -> str:
+    """Why the figures of training are lower bounds; nothing where they are exact."""
+    reasons = [
+        f"{func.__name__.partition('.')[0]} keeps a workspace for the backward whose size {WORKSPACES[func]} alone knows"
+        for func in sorted(unknown, key=str)
+    ]
+    return f"kept, and the peak of training, are lower bounds: {'; '.join(reasons)}" if reasons else ""
 
 
 def _calls(calls: list[Call[int]], allocations: Allocations, kept: bool) -> tuple[MemoryCall, ...]:
