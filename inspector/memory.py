@@ -250,9 +250,10 @@ def _train(setting: Setting) -> tuple[int | None, int | None, tuple[MemoryCall, 
 
 def _lower_bounds(unknown: set[Any]) -> str:
     """Why the figures of training are lower bounds; nothing where they are exact."""
+    names = {func: func.__name__.partition(".")[0] for func in unknown}
     reasons = [
-        f"{func.__name__.partition('.')[0]} keeps a workspace for the backward whose size {WORKSPACES[func]} alone knows"
-        for func in sorted(unknown, key=str)
+        f"{name} keeps a workspace for the backward whose size {WORKSPACES[func]} alone knows"
+        for func, name in sorted(names.items(), key=lambda item: item[1])
     ]
     return f"kept, and the peak of training, are lower bounds: {'; '.join(reasons)}" if reasons else ""
 
