@@ -122,8 +122,16 @@ class Comparison:
 
     @cached_property
     def same(self) -> bool:
-        """Nothing differs: names, calls, shapes, dtypes, figures and registered tensors are those of both."""
+        """Nothing known differs: names, calls, shapes, dtypes, figures and registered tensors are those of both.
+
+        Where :attr:`unknown_macs` is not 0, these calls' MACs may differ all the same.
+        """
         return self.root.same and all(total.difference in (0, None) for total in self.totals)
+
+    @property
+    def unknown_macs(self) -> int:
+        """How many calls have MACs that cannot be compared: of the model that has more of them."""
+        return max(self.a.unknown_macs, self.b.unknown_macs)
 
     @cached_property
     def counts(self) -> dict[Mark, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from inspector.cli import screen
-from inspector.cli.question import Question, guarded
+from inspector.cli.question import Question, complain_of_unknown, guarded
 from inspector.errors import InspectionError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 )
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Show N levels of modules.")
 @click.option("--expand", is_flag=True, help="Show each of equal parts.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where MACs of a call are unknown.")
 @click.option("--json", "form", flag_value="json", help="Everything as JSON; its schema is versioned.")
 @click.option("--markdown", "form", flag_value="markdown", help="The table for GitHub.")
 @guarded
@@ -62,6 +63,7 @@ def compare(
     timeout: float | None,
     depth: int | None,
     expand: bool,
+    strict: bool,
     form: str | None,
 ) -> None:
     """Put TARGET_A and TARGET_B side by side: shapes, parameters and MACs of both, and what differs. Nothing runs.
@@ -69,7 +71,7 @@ def compare(
     Targets are as in summary. Layers are aligned by name, then by what they compute, so that an inserted one shifts
     none of those after it. Exits with 0 where calls, shapes, dtypes, parameters and MACs are the same, with 1 where
     they differ; settings that change none of these, such as a dilation with its padding or a dropout rate, are not
-    compared.
+    compared. Unknown MACs cannot be compared; the verdict counts their calls.
     """
     from inspector.comparison import compare as put_side_by_side
 
@@ -96,7 +98,10 @@ def compare(
         labels = f"{target_a} (A)", f"{target_b} (B)"
     found = put_side_by_side(predictions[0], predictions[1], labels=labels)
     screen.answer(_printed(found, form, depth, expand))
-    if not found.same:
+    unknown = found.unknown_macs if strict else 0
+    if unknown:
+        complain_of_unknown(unknown)
+    if unknown or not found.same:
         sys.exit(1)
 
 

@@ -98,6 +98,13 @@ def asks_of_a_model(command: _F) -> _F:
     return _with(command, _ASKING)
 
 
+def complain_of_unknown(calls: int) -> None:
+    """What --strict says of this many calls of unknown MACs."""
+    from inspector.report.text import unknown_macs
+
+    screen.complain(f"error: {unknown_macs(calls)} (--strict)")
+
+
 def _with(command: _F, options: tuple[Callable[[_F], _F], ...]) -> _F:
     asking = guarded(command)
     for option in reversed(options):
@@ -137,10 +144,6 @@ class Question:
         from inspector.report.subtree import subtree
 
         return prediction if self.module_path is None else subtree(prediction, self.module_path)
-
-    def unknown(self, calls: int) -> str:
-        """What --strict says of this many calls."""
-        return f"error: MACs of {calls} {'call is' if calls == 1 else 'calls are'} unknown (--strict)"
 
     def find(self) -> Target:
         """The target, after the files with rules have run."""

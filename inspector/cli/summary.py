@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli import screen
-from inspector.cli.question import Question, asks
+from inspector.cli.question import Question, asks, complain_of_unknown
 
 if TYPE_CHECKING:
     from inspector.prediction import Prediction
@@ -33,7 +33,7 @@ def summary(form: str | None, **options: Any) -> None:
         prediction = _predict(question)
     screen.answer(_printed(question.shown(prediction), question, form))
     if question.strict and prediction.unknown_macs:
-        screen.complain(question.unknown(prediction.unknown_macs))
+        complain_of_unknown(prediction.unknown_macs)
         sys.exit(1)
 
 

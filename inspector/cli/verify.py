@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli import github, screen
-from inspector.cli.question import Question, asks
+from inspector.cli.question import Question, asks, complain_of_unknown
 from inspector.errors import InspectionError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def verify(form: str | None, **options: Any) -> None:
         github.append_summary(_markdown(verification, question))
     unknown = verification.prediction.unknown_macs
     if question.strict and unknown:
-        screen.complain(question.unknown(unknown))
+        complain_of_unknown(unknown)
     if not verification.ok or (question.strict and unknown):
         sys.exit(1)
 

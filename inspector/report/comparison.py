@@ -100,10 +100,14 @@ def verdict(comparison: Comparison) -> str:
     """The answer in one sentence."""
     a, b = comparison.labels
     counts = comparison.counts
+    calls = f"{text.count(counts['same'])} calls"
+    unknown = f"; {text.unknown_macs(comparison.unknown_macs)}, and cannot be compared" if comparison.unknown_macs else ""
+    if comparison.same and unknown:
+        return f"{a} and {b}: the same calls, shapes, dtypes and parameters, {calls}{unknown}"
     if comparison.same:
-        return f"{a} and {b}: the same calls, shapes, dtypes, parameters and MACs, {text.count(counts['same'])} calls"
+        return f"{a} and {b}: the same calls, shapes, dtypes, parameters and MACs, {calls}"
     words = [f"{text.count(counts[mark])} {word}" for mark, word in _COUNTED if counts[mark]]
-    return f"{a} and {b} differ; of all calls, those inside layers too: {', '.join(words)}"
+    return f"{a} and {b} differ; of all calls, those inside layers too: {', '.join(words)}{unknown}"
 
 
 _COUNTED: tuple[tuple[Mark, str], ...] = (

@@ -68,6 +68,15 @@ def bounded(number: Count | None, known: Count) -> str:
     return "?" if known == 0 else f"≥ {count(known)}"
 
 
+def unknown_macs(calls: int) -> str:
+    """How many calls' MACs nobody knows.
+
+    >>> unknown_macs(1), unknown_macs(1200)
+    ('MACs of 1 call are unknown', 'MACs of 1 200 calls are unknown')
+    """
+    return f"MACs of {count(calls)} call{'' if calls == 1 else 's'} are unknown"
+
+
 def shape(sizes: Shape) -> str:
     """One shape as PyTorch prints it: ``[1, 6, 28, 28]``."""
     return f"[{', '.join(count(size) if hasattr(size, 'free_symbols') else str(size) for size in sizes)}]"

@@ -60,3 +60,16 @@ def test_questions_that_cannot_be_put(run: Run, targets: tuple[str, str], option
     assert result.stdout == ""
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_what_is_unknown_is_not_called_equal(run: Run) -> None:
+    odd = f"{NETS}:Odd"
+    result = run("compare", odd, odd, "--input", "2,4")
+    assert result.exit_code == 0, result.stderr
+    assert "MACs of 1 call are unknown, and cannot be compared" in result.stdout
+    assert "parameters and MACs" not in result.stdout
+    strict = run("compare", odd, odd, "--input", "2,4", "--strict")
+    assert strict.exit_code == 1
+    assert "MACs of 1 call are unknown (--strict)" in strict.stderr
+    good = f"{NETS}:Good"
+    assert run("compare", good, good, "--input", "2,4", "--strict").exit_code == 0

@@ -142,7 +142,7 @@ def test_unknown_macs_fail_only_when_strict(run: Run) -> None:
     strict = run("summary", "Odd", "--input", "2,4", "--strict")
     assert strict.exit_code == 1
     assert strict.stdout == lax.stdout
-    assert "MACs of 1 call is unknown (--strict)" in strict.stderr
+    assert "MACs of 1 call are unknown (--strict)" in strict.stderr
     assert run("summary", "Good", "--input", "2,4", "--strict").exit_code == 0
 
 
