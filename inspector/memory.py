@@ -264,6 +264,7 @@ def _calls(calls: list[Call[int]], allocations: Allocations, kept: bool) -> tupl
             path=call.path,
             kind=call.kind,
             call=call.number,
+            parent=call.parent,
             output_shapes=tuple(tuple(tensor.shape) for tensor in call.returned),
             output_bytes=sum(tensor.numel() * tensor.element_size() for tensor in call.returned),
             kept=allocations.alive(call.entered, call.left) if kept else None,

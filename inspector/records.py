@@ -93,6 +93,7 @@ class MemoryCall:
         path: registered path, ``""`` for the root.
         kind: class name.
         call: 1 for this module's first call, 2 for its second.
+        parent: index of the calling module call among all, -1 for the root.
         output_shapes: shape of every tensor in what forward returned.
         output_bytes: of those tensors.
         kept: made inside, and alive when the whole training forward has returned; None without training.
@@ -102,6 +103,7 @@ class MemoryCall:
     path: str
     kind: str
     call: int
+    parent: int
     output_shapes: tuple[Shape, ...]
     output_bytes: int
     kept: int | None

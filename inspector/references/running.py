@@ -227,11 +227,15 @@ def conditions(setting: Setting | None, model: nn.Module) -> dict[str, str]:
 
 @dataclass
 class Call(Generic[Reading]):
-    """One call of one module while it is watched; ``entered`` and ``left`` are readings of the watcher's meter."""
+    """One call of one module while it is watched; ``entered`` and ``left`` are readings of the watcher's meter.
+
+    ``parent`` is the index of the call that made this one, -1 for the outermost.
+    """
 
     path: str
     kind: str
     number: int
+    parent: int
     entered: Reading
     left: Reading | None = None
     returned: list[Tensor] = field(default_factory=list)
@@ -241,7 +245,7 @@ class Call(Generic[Reading]):
 def recorded_calls(model: nn.Module, meter: Callable[[], Reading]) -> Iterator[list[Call[Reading]]]:
     """Every call of a registered module made inside, in order of entry; the hooks are gone afterwards."""
     calls: list[Call[Reading]] = []
-    running: list[Call[Reading]] = []
+    running: list[int] = []
     numbers: Counter[str] = Counter()
     paths = {id(module): path for path, module in model.named_modules()}
 
@@ -250,14 +254,14 @@ def recorded_calls(model: nn.Module, meter: Callable[[], Reading]) -> Iterator[l
         if path is None:  # a copy that the forward made, and the hooks with it
             return
         numbers[path] += 1
-        call = Call(path, type(module).__name__, numbers[path], meter())
-        calls.append(call)
-        running.append(call)
+        parent = running[-1] if running else -1
+        running.append(len(calls))
+        calls.append(Call(path, type(module).__name__, numbers[path], parent, meter()))
 
     def leave(module: nn.Module, _: Any, returned: Any) -> None:
         if id(module) not in paths:
             return
-        call = running.pop()
+        call = calls[running.pop()]
         call.kind = type(module).__name__  # a lazy module has become another class
         call.left = meter()
         call.returned = [_outline(tensor) for tensor in tensors(returned)]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from inspector.report import text
 from inspector.report.columns import Cell, Column, printed, tabulated, wrapped
+from inspector.report.tree import relative_name
 
 if TYPE_CHECKING:
     from inspector.memory import Memory
     from inspector.records import MemoryCall
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"  # the second number grew with ``parent``
 _LAYOUTS = (("layer", "shape", "output", "kept", "peak"), ("layer", "output", "kept", "peak"), ("layer", "kept"))
 _LEFT_OUT = (
     "Every allocation of PyTorch's operations is followed, and its release. Not in it: what kernels take for "
@@ -21,8 +23,7 @@ _LEFT_OUT = (
 
 def render(memory: Memory, *, width: int | None = None, color: bool = False, depth: int | None = None) -> str:
     """The table down to ``depth`` levels of modules, the totals, and what no figure holds."""
-    shown = [call for call in memory.modules if depth is None or _depth(call) <= depth]
-    lines = [*tabulated(shown, _columns(), _LAYOUTS, width), []]
+    lines = [*tabulated(_lines(memory, depth), _columns(), _LAYOUTS, width), []]
     lines += [[(f"{name:<11}", "bold"), (words, "")] for name, words in totals(memory)]
     lines.append([])
     for note in (*memory.notes, _LEFT_OUT):
@@ -80,6 +81,7 @@ def document(memory: Memory) -> dict[str, Any]:
                 "path": call.path,
                 "module": call.kind,
                 "call": call.call,
+                "parent": call.parent,
                 "output_shapes": [list(shape) for shape in call.output_shapes],
                 "output_bytes": call.output_bytes,
                 "kept": call.kept,
@@ -97,24 +99,43 @@ def _parts(memory: Memory) -> str:
     return f"  {', '.join(f'{name} {text.count(size)}' for name, size in memory.outputs)}"
 
 
-def _depth(call: MemoryCall) -> int:
-    return call.path.count(".") + 1 if call.path else 0
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A call with what is called inside it: its level, 0 for the model, and its name as its caller knows it."""
+
+    level: int
+    name: str
+    call: MemoryCall
 
 
-def _columns() -> dict[str, Column[MemoryCall]]:
+def _lines(memory: Memory, depth: int | None) -> list[_Line]:
+    lines: list[_Line] = []
+    for call in memory.modules:
+        if call.parent < 0:
+            lines.append(_Line(0, call.path, call))
+        else:
+            caller = lines[call.parent]
+            lines.append(_Line(caller.level + 1, relative_name(call.path, caller.call.path), call))
+    return [line for line in lines if depth is None or line.level <= depth]
+
+
+def _columns() -> dict[str, Column[_Line]]:
     return {
         "layer": Column("Layer (type)", False, _layer),
-        "shape": Column("Output shape", False, lambda call: ((text.shapes(call.output_shapes), ""),)),
-        "output": Column("Output bytes", True, lambda call: ((text.count(call.output_bytes), ""),)),
+        "shape": Column("Output shape", False, lambda line: ((text.shapes(line.call.output_shapes), ""),)),
+        "output": Column("Output bytes", True, lambda line: ((text.count(line.call.output_bytes), ""),)),
         "kept": Column(
-            "Kept for backward", True, lambda call: (("—" if call.kept is None else text.count(call.kept), ""),)
+            "Kept for backward",
+            True,
+            lambda line: (("—" if line.call.kept is None else text.count(line.call.kept), ""),),
         ),
-        "peak": Column("Live at most", True, lambda call: ((text.count(call.peak) if call.peak else "—", ""),)),
+        "peak": Column(
+            "Live at most", True, lambda line: ((text.count(line.call.peak) if line.call.peak else "—", ""),)
+        ),
     }
 
 
-def _layer(call: MemoryCall) -> Cell:
-    name = call.path.rpartition(".")[2]
+def _layer(line: _Line) -> Cell:
+    call = line.call
     again = f" call {call.call}" if call.call > 1 else ""
-    title = f"{name} ({call.kind}){again}" if name else call.kind
-    return (("  " * _depth(call), ""), (title, ""))
+    return (("  " * line.level, ""), (f"{line.name} ({call.kind}){again}" if line.name else call.kind, ""))

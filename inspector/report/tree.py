@@ -66,6 +66,15 @@ def build(view: PredictionView, *, whole: bool = False, identities: dict[Any, in
     return _Builder(view, whole, {} if identities is None else identities).module(0)
 
 
+def relative_name(path: str, caller: str) -> str:
+    """Path of a module as its caller knows it: the whole where it is registered elsewhere.
+
+    >>> relative_name("blocks.0.fc", "blocks.0"), relative_name("blocks.0", ""), relative_name("head", "blocks.0")
+    ('fc', 'blocks.0', 'head')
+    """
+    return path[len(caller) + 1 :] if caller and path.startswith(f"{caller}.") else path
+
+
 class _Builder:
     def __init__(self, view: PredictionView, whole: bool, identities: dict[Any, int]) -> None:
         self.whole = whole
@@ -97,7 +106,7 @@ class _Builder:
             inside, children = children, []
         spoken = next(iter(costly if costly and inside else inside[:1] if len(inside) == 1 else ()), None)
         node = Node(
-            name=self._relative_name(module),
+            name=relative_name(module.path, self.modules[module.parent].path if module.parent >= 0 else ""),
             path=module.path,
             kind=module.kind,
             output_shapes=module.output_shapes,
@@ -171,12 +180,6 @@ class _Builder:
             node.note,
             tuple((child.name, child.identity) for child in node.children),
         )
-
-    def _relative_name(self, module: ModuleCall) -> str:
-        if module.parent < 0:
-            return module.path
-        caller = self.modules[module.parent].path
-        return module.path[len(caller) + 1 :] if caller and module.path.startswith(f"{caller}.") else module.path
 
     def _params_word(self, module: ModuleCall, leaf: bool) -> str:
         if module.params:

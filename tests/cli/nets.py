@@ -99,6 +99,21 @@ class NoInput(Good):
         return self.fc(torch.zeros(2, 4))
 
 
+class Blocks(nn.Module):
+    """Its list of blocks is registered, and called by nobody."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(4, 4)
+        self.blocks = nn.ModuleList(Good() for _ in range(2))
+
+    def forward(self, x):
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
 class Odd(Good):
     """Calls a function that neither a rule nor PyTorch's counter knows."""
 

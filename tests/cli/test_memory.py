@@ -23,6 +23,16 @@ def test_the_table_and_its_totals(run: Run) -> None:
     assert "features" not in shallow.stdout
 
 
+def test_a_level_is_a_call_and_not_a_dot_in_the_path(run: Run) -> None:
+    """The blocks of a list, which itself is never called, stand beside the stem under the names of summary."""
+    shallow = run("memory", "Blocks", "--input", "2,4", "--depth", "1").stdout
+    names = [line.partition("  [")[0].rstrip() for line in shallow.splitlines()[2:6]]
+    assert names == ["Blocks", "  stem (Linear)", "  blocks.0 (Good)", "  blocks.1 (Good)"]
+    assert "    fc (Linear)" in run("memory", "Blocks", "--input", "2,4").stdout
+    called = json.loads(run("memory", "Blocks", "--input", "2,4", "--json").stdout)["modules"]
+    assert [called[call["parent"]]["path"] for call in called[1:]] == ["", "", "blocks.0", "", "blocks.1"]
+
+
 def test_json_holds_to_its_schema(run: Run) -> None:
     found = json.loads(run("memory", "models.lenet:LeNet5", "--input", "2,1,32,32", "--json").stdout)
     jsonschema.validate(found, document.schema("memory"))
