@@ -8,6 +8,7 @@ from inspector.cli.batch_size import batch_size
 from inspector.cli.bench import bench
 from inspector.cli.compare import compare
 from inspector.cli.device import device
+from inspector.cli.entry import Entry
 from inspector.cli.experiment import experiment
 from inspector.cli.formulas import formulas
 from inspector.cli.memory import memory
@@ -32,11 +33,12 @@ inspector batch-size my_net.py:Net --input 3,32,32 --data data.npz
 inspector bench my_net.py:Net --input 8,3,64,64 --device cpu
 inspector device
 
-Exit codes: 0 all agree, 1 something differs (or, with --strict, is unknown), 2 the question could not be put.
+Exit codes: 0 all agree, 1 something differs (or, with --strict, is unknown), 2 the question could not be put,
+130 stopped by ctrl-C.
 """
 
 
-@click.group(help=_HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Entry, help=_HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="inspector")
 def main() -> None:
     """Run the command that the arguments name."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli import screen
+from inspector.cli.entry import INTERRUPTED
 from inspector.cli.files import writable
 from inspector.cli.question import Question, asks_of_a_model, guarded
 from inspector.cli.scaling import scaling
@@ -124,7 +125,7 @@ def run(
             failed |= verdict == "holds"
     if stopped:
         screen.complain("stopped by ctrl-C: what was measured until then is above")
-        sys.exit(2)
+        sys.exit(INTERRUPTED)
     sys.exit(1 if failed else 0)
 
 

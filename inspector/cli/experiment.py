@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli import screen
+from inspector.cli.entry import INTERRUPTED
 from inspector.cli.question import guarded
 from inspector.errors import InspectionError
 
@@ -33,8 +34,6 @@ figures are kept, and the same command goes on where it was stopped.
 
 Exit codes: 0 pass (or, without --strict, inconclusive), 1 fail, 2 the question could not be put.
 """
-#: What a shell gives for a command that Ctrl-C stopped.
-_INTERRUPTED = 130
 #: Of more classes than these the numbers are not listed.
 _LISTED = 20
 
@@ -114,7 +113,7 @@ def _all(
             if asked["out"] is not None:
                 kept = f"what was measured is kept in {asked['out']}: run the same again to go on"
             screen.complain(f"{name} was stopped; {kept}")
-            sys.exit(_INTERRUPTED)
+            sys.exit(INTERRUPTED)
         verdicts[name] = result.verdict, time.monotonic() - start
         if speaks:
             screen.answer(_printed(result, form))

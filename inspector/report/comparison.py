@@ -101,11 +101,12 @@ def verdict(comparison: Comparison) -> str:
     a, b = comparison.labels
     counts = comparison.counts
     calls = f"{text.count(counts['same'])} calls"
-    unknown = f"; {text.unknown_macs(comparison.unknown_macs)}, and cannot be compared" if comparison.unknown_macs else ""
-    if comparison.same and unknown:
-        return f"{a} and {b}: the same calls, shapes, dtypes and parameters, {calls}{unknown}"
+    unknown = ""
+    if comparison.unknown_macs:
+        unknown = f"; {text.unknown_macs(comparison.unknown_macs)}, and cannot be compared"
     if comparison.same:
-        return f"{a} and {b}: the same calls, shapes, dtypes, parameters and MACs, {calls}"
+        facts = "dtypes and parameters" if unknown else "dtypes, parameters and MACs"
+        return f"{a} and {b}: the same calls, shapes, {facts}, {calls}{unknown}"
     words = [f"{text.count(counts[mark])} {word}" for mark, word in _COUNTED if counts[mark]]
     return f"{a} and {b} differ; of all calls, those inside layers too: {', '.join(words)}{unknown}"
 

@@ -156,7 +156,7 @@ def test_ctrl_c_keeps_what_was_measured(bench: Bench, monkeypatch: pytest.Monkey
     monkeypatch.setattr(run, "bench", interrupted)
     file = tmp_path / "kept.json"
     stopped = bench(*LENET, "--mode", "eager,channels_last", "--no-layers", "--save", str(file))
-    assert stopped.exit_code == 2
+    assert stopped.exit_code == 130
     assert "ctrl-C" in stopped.stderr
     assert len(json.loads(file.read_text())["records"]) == 1
 
@@ -174,7 +174,7 @@ def test_ctrl_c_within_a_mode_begins_no_other(bench: Bench, monkeypatch: pytest.
     monkeypatch.setattr(run, "bench", stopped)
     ended = bench(*LENET, "--mode", "eager,channels_last", "--no-layers")
     assert modes == ["eager"]
-    assert ended.exit_code == 2
+    assert ended.exit_code == 130
     assert "ctrl-C" in ended.stderr
     assert "Median" in ended.stdout
 
