@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli import screen
+from inspector.cli.alternatives import in_forms
 from inspector.cli.files import read_inputs
 from inspector.cli.question import Question, guarded
 from inspector.cli.shapes import parse_input
@@ -60,9 +61,11 @@ _RANDOM = 256
     "--updates", type=click.IntRange(min=0), default=100, show_default=True, help="Of training on a copy first."
 )
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after this.")
-@click.option("--json", "form", flag_value="json", help="Everything as JSON.")
-@click.option("--markdown", "form", flag_value="markdown", help="Tables for GitHub.")
 @guarded
+@in_forms(
+    json="Everything as JSON.",
+    markdown="Tables for GitHub.",
+)
 def batch_size(
     form: str | None,
     size: str | None,

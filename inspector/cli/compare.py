@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from inspector.cli import screen
-from inspector.cli.question import Question, complain_of_unknown, guarded
+from inspector.cli.alternatives import in_forms
+from inspector.cli.question import Question, complain_of_unknown, guarded, in_mode
 from inspector.errors import InspectionError
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 )
 @click.option("--input-file", metavar="FILE", help="Real data for both: .pt, .npz or .safetensors.")
 @click.option("--input-file-b", metavar="FILE", help="Real data for the second, if other.")
-@click.option("--train/--eval", "train", default=None, help="Mode of both models.  [default: as each model is]")
 @click.option("--device", metavar="DEVICE", help="Where to build the models: cpu, cuda, meta.")
 @click.option("--rules", metavar="FILE.py", multiple=True, help="Run this file first; it registers rules of your own.")
 @click.option(
@@ -44,9 +44,12 @@ if TYPE_CHECKING:
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Show N levels of modules.")
 @click.option("--expand", is_flag=True, help="Show each of equal parts.")
 @click.option("--strict", is_flag=True, help="Exit with 1 where MACs of a call are unknown.")
-@click.option("--json", "form", flag_value="json", help="Everything as JSON; its schema is versioned.")
-@click.option("--markdown", "form", flag_value="markdown", help="The table for GitHub.")
 @guarded
+@in_mode
+@in_forms(
+    json="Everything as JSON; its schema is versioned.",
+    markdown="The table for GitHub.",
+)
 def compare(
     target_a: str,
     target_b: str,
@@ -57,7 +60,7 @@ def compare(
     inputs_b: tuple[str, ...],
     input_file: str | None,
     input_file_b: str | None,
-    train: bool | None,
+    mode: Literal["train", "eval"] | None,
     device: str | None,
     rules: tuple[str, ...],
     timeout: float | None,
@@ -87,7 +90,7 @@ def compare(
             arguments=its_arguments,
             inputs=its_inputs,
             input_file=its_file,
-            train=train,
+            mode=mode,
             device=device,
             rules=() if predictions else rules,
             timeout=timeout,

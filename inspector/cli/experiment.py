@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli import screen
+from inspector.cli.alternatives import in_forms
 from inspector.cli.entry import INTERRUPTED
 from inspector.cli.question import guarded
 from inspector.errors import InspectionError
@@ -55,9 +56,11 @@ _LISTED = 20
 @click.option("--scheduler", metavar="ADDRESS", help="Run the cells on the workers of Dask: tcp://host:8786.")
 @click.option("--export", metavar="FILE.npz", help="With data: write the images to this file, for another machine.")
 @click.option("--strict", is_flag=True, help="Exit with 1 also where a verdict is inconclusive.")
-@click.option("--json", "form", flag_value="json", help="Everything as JSON; of all, one record after the other.")
-@click.option("--markdown", "form", flag_value="markdown", help="The claims as a table for GitHub.")
 @guarded
+@in_forms(
+    json="Everything as JSON; of all, one record after the other.",
+    markdown="The claims as a table for GitHub.",
+)
 def experiment(
     what: str, export: str | None, jobs: int, scheduler: str | None, strict: bool, form: str | None, **asked: Any
 ) -> None:

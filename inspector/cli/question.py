@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from inspector.cli import screen
+from inspector.cli.alternatives import one_of
 from inspector.cli.deadline import deadline
 from inspector.cli.files import read_inputs
 from inspector.cli.shapes import arrange, parse_input
@@ -59,7 +60,6 @@ _ASKING = (
 )
 #: How to follow it, and what to show of it.
 _SHOWING = (
-    click.option("--train/--eval", "train", default=None, help="Mode of the model.  [default: as the model is]"),
     click.option("--module-path", metavar="PATH", help="Show this module and what is inside it alone."),
     click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Show N levels of modules."),
     click.option(
@@ -90,7 +90,13 @@ def guarded(command: _F) -> _F:
 
 def asks(command: _F) -> _F:
     """Give a command the options that say which model, on what input, and how to show it; and guard it."""
-    return _with(command, (*_ASKING, *_SHOWING))
+    return _with(in_mode(command), (*_ASKING, *_SHOWING))
+
+
+def in_mode(command: _F) -> _F:
+    """Give a command the mode of the model, ``train``, ``eval`` or None for the one that it has."""
+    as_it_is = "Follow the model in %s mode.  [default: as it is]"
+    return one_of("mode", "modes of one model", train=as_it_is % "training", eval=as_it_is % "evaluation")(command)
 
 
 def asks_of_a_model(command: _F) -> _F:
@@ -123,7 +129,7 @@ class Question:
     device: str | None
     rules: tuple[str, ...]
     timeout: float | None
-    train: bool | None = None
+    mode: Literal["train", "eval"] | None = None
     module_path: str | None = None
     depth: int | None = None
     sort: Sort | None = None
@@ -169,11 +175,10 @@ class Question:
 
     def keywords(self, model: nn.Module) -> dict[str, Any]:
         """The input and the mode as keyword arguments of ``predict`` and ``verify``."""
-        mode: Literal["train", "eval"] | None = None if self.train is None else "train" if self.train else "eval"
         if self.inputs and self.input_file:
             raise InspectionError("give --input or --input-file, not both")
         if self.input_file:
-            return {"input_data": read_inputs(self.input_file), "mode": mode}
+            return {"input_data": read_inputs(self.input_file), "mode": self.mode}
         parameters = _positional(model)
         if not self.inputs:
             needed = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
@@ -181,11 +186,11 @@ class Question:
                 raise InspectionError(
                     f"forward needs {', '.join(needed)}: give --input SHAPE for each, or --input-file FILE"
                 )
-            return {"mode": mode}
+            return {"mode": self.mode}
         sizes, dtypes = arrange(
             [parse_input(text) for text in self.inputs], [parameter.name for parameter in parameters]
         )
-        return {"input_size": sizes, "input_dtypes": dtypes, "mode": mode}
+        return {"input_size": sizes, "input_dtypes": dtypes, "mode": self.mode}
 
 
 def _positional(model: nn.Module) -> list[inspect.Parameter]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli import screen
+from inspector.cli.alternatives import in_forms
 from inspector.cli.question import Question, asks, complain_of_unknown
 
 if TYPE_CHECKING:
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @asks
-@click.option("--json", "form", flag_value="json", help="Everything as JSON; its schema is versioned.")
-@click.option("--markdown", "form", flag_value="markdown", help="The table for GitHub.")
-@click.option("--csv", "form", flag_value="csv", help="One record for each line.")
-@click.option("--html", "form", flag_value="html", help="One file to attach.")
-@click.option("--svg", "form", flag_value="svg", help="A picture.")
+@in_forms(
+    json="Everything as JSON; its schema is versioned.",
+    markdown="The table for GitHub.",
+    csv="One record for each line.",
+    html="One file to attach.",
+    svg="A picture.",
+)
 def summary(form: str | None, **options: Any) -> None:
     """Print shapes, parameters and MACs of TARGET, call by call, with their formulas. Nothing runs.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli import screen
+from inspector.cli.alternatives import in_forms
 from inspector.cli.question import guarded
 from inspector.cli.shapes import parse_input
 from inspector.cli.target import build as build_target
@@ -65,12 +66,14 @@ _BATCH = 2
 @click.option(
     "--arg", "arguments", metavar="K=V", multiple=True, help="Argument of TARGET's class or factory: a literal."
 )
-@click.option("--json", is_flag=True, help="Solution and derivation as JSON.")
-@click.option("--markdown", is_flag=True, help="Derivation as Markdown with LaTeX formulas.")
-@click.option("--html", is_flag=True, help="Derivation as one page.")
-@click.option("--csv", is_flag=True, help="One record for each row: what was found, and its parameters.")
 @guarded
-def table(file: str, **options: Any) -> None:
+@in_forms(
+    json="Solution and derivation as JSON.",
+    markdown="Derivation as Markdown with LaTeX formulas.",
+    html="Derivation as one page.",
+    csv="One record for each row: what was found, and its parameters.",
+)
+def table(file: str, form: str | None, **options: Any) -> None:
     """Solve the printed table in FILE (- for standard input): hyperparameters, parameters, the work shown.
 
     Reads torchsummary, torchinfo, Keras, print(model), Markdown, LaTeX, CSV and HTML. Exits with 1 where the table
@@ -78,7 +81,6 @@ def table(file: str, **options: Any) -> None:
     """
     from inspector.tables import Contradiction, read
 
-    form = _form(options)
     _asked_together(options, form)
     found = read(_text(file), column=options["column"])
     if options["against"]:
@@ -103,13 +105,6 @@ def table(file: str, **options: Any) -> None:
     screen.answer("\n\n".join(answer))
     if not agrees:
         sys.exit(1)
-
-
-def _form(options: dict[str, Any]) -> str | None:
-    asked = [name for name in ("json", "markdown", "html", "csv") if options[name]]
-    if len(asked) > 1:
-        raise InspectionError(f"--{' and --'.join(asked)} are two forms of one answer; give one of them")
-    return asked[0] if asked else None
 
 
 def _asked_together(options: dict[str, Any], form: str | None) -> None:

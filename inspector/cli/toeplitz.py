@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli import screen
+from inspector.cli.alternatives import in_forms
 from inspector.cli.numbers import read_numbers
 from inspector.cli.question import guarded
 from inspector.cli.shapes import parse_input
@@ -61,10 +62,12 @@ Give --kernel, or TARGET: a convolution, or with --module-path a model that hold
 @click.option("--bias", type=float, metavar="B", help="Is added to every output.")
 @click.option("--norm", is_flag=True, help="Bound the matrix's largest singular value too.")
 @click.option("--plot", metavar="FILE.svg", help="Draw the matrix, coloured by tap, with words on hover.")
-@click.option("--json", "form", flag_value="json", help="Everything as JSON.")
-@click.option("--markdown", "form", flag_value="markdown", help="With LaTeX, for GitHub and notebooks.")
-@click.option("--html", "form", flag_value="html", help="One page with the picture in it.")
 @guarded
+@in_forms(
+    json="Everything as JSON.",
+    markdown="With LaTeX, for GitHub and notebooks.",
+    html="One page with the picture in it.",
+)
 def toeplitz(form: str | None, plot: str | None, norm: bool, **options: Any) -> None:
     """See ``_HELP``."""
     if plot is not None and not plot.endswith(".svg"):

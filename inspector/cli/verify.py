@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli import github, screen
+from inspector.cli.alternatives import in_forms
 from inspector.cli.question import Question, asks, complain_of_unknown
 from inspector.errors import InspectionError
 
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @asks
-@click.option(
-    "--json", "form", flag_value="json", help="Prediction, checks and witnesses as JSON; its schema is versioned."
+@in_forms(
+    json="Prediction, checks and witnesses as JSON; its schema is versioned.",
+    markdown="Verdicts and table for GitHub.",
 )
-@click.option("--markdown", "form", flag_value="markdown", help="Verdicts and table for GitHub.")
 def verify(form: str | None, **options: Any) -> None:
     """Hold the prediction of TARGET against PyTorch's execution, PyTorch's own counter, torchinfo and its tensors.
 

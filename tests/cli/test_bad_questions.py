@@ -276,3 +276,24 @@ def test_rules_file_that_raises(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "my_rules.py"
     file.write_text("1 / 0\n")
     refused(run("summary", "Good", "--input", "2,4", "--rules", str(file)), "ZeroDivisionError", f"{file}:1: 1 / 0")
+
+
+@pytest.mark.parametrize(
+    ("command", "target", "options"),
+    [
+        ("summary", "Good", ("--json", "--csv")),
+        ("verify", "Good", ("--markdown", "--json")),
+        ("compare", "models.lenet:LeNet5", ("models.lenet:LeNet5", "--json", "--markdown")),
+        ("toeplitz", "torch.nn:Conv2d", ("--json", "--html")),
+        ("batch-size", "Good", ("--json", "--markdown")),
+    ],
+)
+def test_two_forms_of_one_answer(run: Run, command: str, target: str, options: tuple[str, ...]) -> None:
+    refused(run(command, target, "--input", "2,4", *options), "are two forms of one answer; give one of them")
+
+
+@pytest.mark.parametrize("command", ["summary", "verify", "compare"])
+def test_two_modes_of_one_model(run: Run, command: str) -> None:
+    targets = ("models.lenet:LeNet5",) * (1 + (command == "compare"))
+    said = "--train and --eval are two modes of one model; give one of them"
+    refused(run(command, *targets, "--input", "1,1,32,32", "--eval", "--train"), said)
