@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +50,7 @@ class Memory:
             evaluating forward where the model cannot be trained.
         input_bytes: of the inputs.
         outputs: (name, bytes) of each part of what the evaluating forward returns, such as a key-value cache.
-        inference_peak: the most activation bytes that live at once in an evaluating forward without gradients.
+        inference_peak: the most activation bytes that live at once in a forward without gradients.
         kept: activation bytes that live after a training forward: its outputs and what the backward needs; None where
             no output depends on a trainable parameter.
         training_peak: the most bytes of activations and gradients that live at once in a training forward and backward.
@@ -102,8 +102,9 @@ def memory(
     input_dtypes: Any = None,
     input_kwargs: Mapping[str, Any] | None = None,
     device: torch.device | str = "cpu",
+    mode: Literal["train", "eval"] | None = None,
 ) -> Memory:
-    """Follow every allocation of ``model``'s forward in eval mode, and of its forward and backward in train mode.
+    """Follow every allocation of ``model``'s forward without gradients, and of its forward with a backward.
 
     No memory is taken: PyTorch's fake tensors stand for the parameters, buffers and inputs. Where a value decides how
     the forward goes on, a small model runs for real.
@@ -115,6 +116,7 @@ def memory(
         input_dtypes: as in ``predict``.
         input_kwargs: as in ``predict``.
         device: whose kernels are meant: ``cpu``, or ``cuda`` where there is one. Kernels differ in what they keep.
+        mode: of the model in both; None is ``eval`` for the forward without gradients, ``train`` with the backward.
 
     Raises:
         InspectionError: the question cannot be put, as in ``predict``; or values are needed that are not there.
@@ -125,18 +127,20 @@ def memory(
     """
     with without_outer_modes():
         inputs = make_inputs(model, input_size, input_data, input_dtypes, input_kwargs)
-    prediction = predict(model, input_size, input_data=input_data, input_dtypes=input_dtypes, input_kwargs=input_kwargs)
+    prediction = predict(
+        model, input_size, input_data=input_data, input_dtypes=input_dtypes, input_kwargs=input_kwargs, mode=mode
+    )
     found: list[_Followed] = []
     notes: tuple[str, ...] = ()
     try:
         with ONE_AT_A_TIME, without_outer_modes(), _quiet(), preserved(model, values=False):
             setting = _fake_setting(unwrap(model), inputs, torch.device(device))
             with opened([*setting.model.named_modules()]), uncompiled(), setting.around():
-                found.append(_follow(setting))
+                found.append(_follow(setting, mode))
     except Exception as error:
         first = next(iter((*model.parameters(), *model.buffers())), None)
         home = torch.device("cpu") if first is None or first.is_meta else first.device
-        _, failure = run(model, inputs, lambda setting: found.append(_follow(setting)), home)
+        _, failure = run(model, inputs, lambda setting: found.append(_follow(setting, mode)), home)
         said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         if failure is not None:
             raise InspectionError(
@@ -149,7 +153,7 @@ def memory(
         prediction=prediction,
         input_bytes=sum(tensor.numel() * tensor.element_size() for tensor in tensors((inputs.args, inputs.kwargs))),
         gradient_bytes=sum(record.nbytes for record in prediction.tensors if record.trainable),
-        notes=(*prediction.notes, *notes, *followed.notes),
+        notes=(*prediction.notes, *notes, *followed.notes, *([f"both followed in {mode} mode"] if mode else [])),
         **followed.figures,
     )
 
@@ -190,18 +194,18 @@ def _fake_setting(model: nn.Module, inputs: ModelInputs, device: torch.device) -
     )
 
 
-def _follow(setting: Setting) -> _Followed:
+def _follow(setting: Setting, mode: Literal["train", "eval"] | None) -> _Followed:
     """Both runs. Garbage is collected between them alone, so that two runs of one model say the same."""
     model = setting.model
     collects = gc.isenabled()
     gc.disable()
     try:
-        model.eval()
+        model.train(mode == "train")
         with torch.no_grad():
             inference, calls, returned = _forward(setting)
         peak, outputs, modules = inference.peak(), _parts(returned), _calls(calls, inference, kept=False)
         del returned, inference
-        model.train()
+        model.train(mode != "eval")
         with torch.enable_grad():
             kept, most, trained, note = _train(setting)
     finally:

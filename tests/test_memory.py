@@ -43,6 +43,15 @@ class TestByHand:
     def test_a_gelu_keeps_its_input_too(self) -> None:
         assert memory(mlp(nn.GELU()), (3, 4)).kept == bytes_of(3 * 8, 3 * 8, 3 * 2)
 
+    def test_the_mode_of_both_runs(self) -> None:
+        """A dropout makes a mask and a result in training alone; else the second layer keeps the first's result."""
+        as_usual, both_train, both_eval = (memory(mlp(nn.Dropout()), (3, 4), mode=m) for m in (None, "train", "eval"))
+        assert both_eval.kept == bytes_of(3 * 8, 3 * 2)
+        assert both_train.kept is not None
+        assert as_usual.kept == both_train.kept > both_eval.kept
+        assert as_usual.inference_peak == both_eval.inference_peak < both_train.inference_peak
+        assert "both followed in eval mode" in both_eval.notes
+
     def test_a_view_takes_nothing(self) -> None:
         assert memory(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), (5, 3, 4)).kept == bytes_of(5 * 2)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli import screen
+from inspector.cli.alternatives import in_forms, one_of
 from inspector.cli.question import Question, asks_of_a_model
 
 if TYPE_CHECKING:
@@ -17,7 +18,17 @@ if TYPE_CHECKING:
 @click.command()
 @asks_of_a_model
 @click.option("--depth", type=click.IntRange(min=0), default=2, show_default=True, help="Show N levels of modules.")
-@click.option("--json", "form", flag_value="json", help="Everything as JSON; its schema is versioned.")
+@one_of(
+    "mode",
+    "modes of one model",
+    train="Follow the model in training mode, for inference too.",
+    eval="Follow the model in evaluation mode, for training too, as where statistics are frozen.",
+)
+@in_forms(
+    json="Everything as JSON; its schema is versioned.",
+    markdown="The table for GitHub.",
+    csv="One record for each call of a module.",
+)
 def memory(depth: int, form: str | None, **options: Any) -> None:
     """Print how many bytes a forward of TARGET takes, what it keeps for the backward, and the peaks of both.
 
@@ -36,7 +47,6 @@ def _followed(question: Question) -> Memory:
 
     model = question.build(question.find())
     keywords = question.keywords(model)
-    del keywords["mode"]  # both are followed
     device = "cpu" if question.device in (None, "meta") else question.device
     return follow(model, device=device, **keywords)
 
@@ -46,4 +56,8 @@ def _printed(found: Memory, depth: int, form: str | None) -> str:
 
     if form == "json":
         return document.to_json(memory.document(found))
+    if form == "markdown":
+        return memory.markdown(found, depth=depth)
+    if form == "csv":
+        return memory.spreadsheet(found, depth=depth)
     return memory.render(found, width=screen.width(sys.stdout), color=screen.color(sys.stdout), depth=depth)

@@ -9,7 +9,7 @@ from inspector.report.columns import Column, printed, tabulated, wrapped
 from inspector.report.comparison_lines import MARKS
 from inspector.report.comparison_lines import lines as lines_of
 from inspector.report.document import SCHEMA_VERSION, count
-from inspector.report.markdown import escape
+from inspector.report.markdown import LEVEL, escape
 from inspector.report.view import difference, is_symbolic
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from inspector.report.tree import Node
 
 _STYLES: dict[Mark, str] = {"same": "dim", "renamed": "cyan", "changed": "yellow", "added": "green", "removed": "red"}
-_LEVEL = "\N{EM SPACE}"
 _TOTALS = {
     "params": "Parameters",
     "trainable_params": "  trainable",
@@ -87,7 +86,7 @@ def markdown(comparison: Comparison, *, depth: int | None = None, expand: bool =
     found.append(f"|:---|:---|{''.join('---:|' if column.right else ':---|' for column in columns.values())}")
     for line in lines:
         cells = [_plain(column.cell(line)) for column in columns.values()]
-        found.append(f"| {MARKS[line.mark][0]} | {_LEVEL * line.level}{escape(line.title)} | {' | '.join(cells)} |")
+        found.append(f"| {MARKS[line.mark][0]} | {LEVEL * line.level}{escape(line.title)} | {' | '.join(cells)} |")
     totals = _totals_columns()
     found += ["", f"| {' | '.join(column.title for column in totals.values())} |", "|:---|---:|---:|---:|---:|"]
     found += [f"| {' | '.join(_plain(column.cell(t)) for column in totals.values())} |" for t in comparison.totals]

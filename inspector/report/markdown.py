@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from inspector.report.view import PredictionView
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$])")
-_LEVEL = "\N{EM SPACE}"
+LEVEL = "\N{EM SPACE}"
 
 
 def escape(words: str) -> str:
@@ -41,7 +41,7 @@ def render(view: PredictionView, *, depth: int | None = None, sort: Sort | None 
 
 def _cells(line: Line, flat: bool) -> tuple[str, ...]:
     return (
-        ("" if flat else _LEVEL * line.level) + escape(line.title),
+        ("" if flat else LEVEL * line.level) + escape(line.title),
         escape(text.shapes(line.node.output_shapes)),
         line.params_text,
         escape(line.macs_text),

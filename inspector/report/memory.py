@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from inspector.report import text
 from inspector.report.columns import Cell, Column, printed, tabulated, wrapped
+from inspector.report.markdown import LEVEL, escape
 from inspector.report.tree import relative_name
 
 if TYPE_CHECKING:
@@ -29,6 +32,30 @@ def render(memory: Memory, *, width: int | None = None, color: bool = False, dep
     for note in (*memory.notes, _LEFT_OUT):
         lines += [[(part, "dim")] for part in wrapped(note, width)]
     return printed(lines, color)
+
+
+def markdown(memory: Memory, *, depth: int | None = None) -> str:
+    """The same as GitHub Markdown; a level of the tree is indented by an em space."""
+    columns = {key: column for key, column in _columns().items() if key != "layer"}
+    found = [f"| Layer (type) | {' | '.join(column.title for column in columns.values())} |"]
+    found.append(f"|:---|{''.join('---:|' if column.right else ':---|' for column in columns.values())}")
+    for line in _lines(memory, depth):
+        cells = (escape("".join(part for part, _ in column.cell(line))) for column in columns.values())
+        found.append(f"| {LEVEL * line.level}{escape(line.title)} | {' | '.join(cells)} |")
+    found += ["", *(f"- **{name}**: {escape(words)}" for name, words in totals(memory)), ""]
+    return "\n".join([*found, *(f"Note: {escape(note)}  " for note in (*memory.notes, _LEFT_OUT))])
+
+
+def spreadsheet(memory: Memory, *, depth: int | None = None) -> str:
+    """One record for each line of the table, in bytes; what is unknown is an empty field. Lines end in CR LF."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(("level", "path", "type", "call", "output_shape", "output_bytes", "kept", "peak"))
+    for line in _lines(memory, depth):
+        call = line.call
+        shapes = text.shapes(call.output_shapes, most=len(call.output_shapes)) if call.output_shapes else ""
+        writer.writerow((line.level, call.path, call.kind, call.call, shapes, call.output_bytes, call.kept, call.peak))
+    return file.getvalue()
 
 
 def totals(memory: Memory) -> list[tuple[str, str]]:
@@ -107,6 +134,11 @@ class _Line:
     name: str
     call: MemoryCall
 
+    @property
+    def title(self) -> str:
+        again = f" call {self.call.call}" if self.call.call > 1 else ""
+        return f"{self.name} ({self.call.kind}){again}" if self.name else self.call.kind
+
 
 def _lines(memory: Memory, depth: int | None) -> list[_Line]:
     lines: list[_Line] = []
@@ -136,6 +168,4 @@ def _columns() -> dict[str, Column[_Line]]:
 
 
 def _layer(line: _Line) -> Cell:
-    call = line.call
-    again = f" call {call.call}" if call.call > 1 else ""
-    return (("  " * line.level, ""), (f"{line.name} ({call.kind}){again}" if line.name else call.kind, ""))
+    return (("  " * line.level, ""), (line.title, ""))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable
 
@@ -39,6 +41,19 @@ def test_json_holds_to_its_schema(run: Run) -> None:
     whole = found["modules"][0]
     assert found["kept"] == whole["kept"]
     assert found["outputs"]["output"] == whole["output_bytes"]
+
+
+def test_the_other_forms_hold_the_same_calls(run: Run) -> None:
+    asked = ("memory", "models.normalized:LeNetBatchNorm", "--input", "2,1,32,32", "--eval")
+    found = json.loads(run(*asked, "--json").stdout)
+    assert "both followed in eval mode" in found["notes"]
+    records = list(csv.DictReader(io.StringIO(run(*asked, "--csv", "--depth", "9").stdout)))
+    assert [(r["path"], int(r["kept"]), int(r["peak"])) for r in records] == [
+        (call["path"], call["kept"], call["peak"]) for call in found["modules"]
+    ]
+    printed = run(*asked, "--markdown", "--depth", "9").stdout
+    assert printed.count("\n| ") == len(records)
+    assert found["kept"] < json.loads(run(*asked[:-1], "--json").stdout)["kept"]  # the batch's own statistics
 
 
 def test_the_meta_device_takes_no_memory_and_means_the_same_kernels(run: Run) -> None:
