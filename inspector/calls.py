@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from inspector.errors import ShapeError
+from inspector.errors import InspectionError
 from inspector.inputs import meta_twin
 from inspector.internals import batched, unbatched
 from inspector.known import map_arguments
@@ -66,7 +66,7 @@ def told_by_numbers(rule: Any, args: Any, kwargs: Any, value: Any) -> Any:
     for reading in (number, whole):
         try:
             return shaped(rule, map_arguments(args, reading), map_arguments(kwargs, reading))
-        except ShapeError:
+        except InspectionError:
             raise
         except Exception:
             answer = None  # perhaps the other reading

@@ -25,7 +25,7 @@ from inspector.calls import (
     with_levels,
 )
 from inspector.control_flow import meaning_of
-from inspector.errors import NeedsData, ShapeError
+from inspector.errors import InspectionError, NeedsData
 from inspector.fallback import ask_pytorch, asks_for_values, body_of, count_inside, lacks_kernel
 from inspector.inputs import meta_twin
 from inspector.internals import (
@@ -109,7 +109,7 @@ class Recorder(TorchFunctionMode):
             return self._with_care(func, rule, args, kwargs or {})
         try:
             output, formula = rule(*args, **kwargs) if kwargs else rule(*args)
-        except ShapeError:
+        except InspectionError:
             raise
         except ValuesNeeded:
             return self._from_values(func, args, kwargs or {})
@@ -173,7 +173,7 @@ class Recorder(TorchFunctionMode):
 
     @staticmethod
     def _parameters_formula(rule: Any, args: Any, kwargs: Any) -> BoundFormula | None:
-        formula = PARAMETERS.get(rule)
+        formula = PARAMETERS.get(rule) or PARAMETERS.get(getattr(rule, "__wrapped__", None))
         try:
             return None if formula is None else formula(*args, **kwargs)
         except Exception:  # a call form it does not know: the elements are counted all the same
@@ -315,7 +315,7 @@ class Recorder(TorchFunctionMode):
             return self._execute(func, rule, args, kwargs, levels)
         try:
             output, formula = rule(*args, **kwargs)
-        except ShapeError:
+        except InspectionError:
             raise
         except ValuesNeeded:
             return self._from_values(func, args, kwargs)
@@ -345,7 +345,7 @@ class Recorder(TorchFunctionMode):
         named = {key: value for key, value in kwargs.items() if key != "out"}
         try:
             predicted, formula = shaped(rule, map_tensors(args, meta_twin), map_tensors(named, meta_twin))
-        except ShapeError:
+        except InspectionError:
             raise
         except Exception as error:
             told = told_by_numbers(rule, args, named, _itself)

@@ -179,8 +179,8 @@ def native_dropout(input: Tensor, p: float, train: bool | None) -> Outcome:
 
 _FLOATING = """
     acos acosh asin asinh atan atanh arccos arccosh arcsin arcsinh arctan arctanh cos cosh deg2rad rad2deg digamma
-    erf erfc erfinv exp exp2 expm1 lgamma log log10 log1p log2 reciprocal rsqrt sigmoid sin sinc sinh sqrt
-    tan tanh i0 airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 entr erfcx expit gammaln i0e i1 i1e log_ndtr
+    erf erfc erfinv exp exp2 expm1 lgamma log log10 log1p log2 reciprocal rsqrt sin sinc sinh sqrt
+    tan i0 airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 entr erfcx expit gammaln i0e i1 i1e log_ndtr
     modified_bessel_i0 modified_bessel_i1 modified_bessel_k0 modified_bessel_k1 ndtr ndtri psi
     scaled_modified_bessel_k0 scaled_modified_bessel_k1 spherical_bessel_j0
 """
@@ -196,6 +196,7 @@ RULES: dict[Any, Rule] = {
     **spread(_WITH_OPTIONS, unary_with_options),
     **spread("softsign tanhshrink", floating_unary, (F,)),
     **spread(_FLOATING, floating_unary),
+    **spread("sigmoid tanh", floating_unary, (torch, Tensor)),  # F.sigmoid and F.tanh call these, unseen themselves
     **spread("logit", logit),
     **spread("mvlgamma multigammaln", mvlgamma),
     **spread("polygamma", polygamma, (torch, torch.special)),

@@ -180,7 +180,6 @@ RULES: dict[Any, Rule] = {
     **spread("baddbmm", _named(add_matmul, batch1="left", batch2="right")),
     **spread("addbmm", _named(add_batched_matmul, batch1="left", batch2="right")),
     torch._int_mm: _named(integer_matmul, self="input", mat2="other"),
-    **spread("grouped_mm", grouped_matmul, known=False),
     **spread("_grouped_mm", _named(grouped_matmul, self="mat_a", mat2="mat_b"), known=False),
     **spread("outer ger", outer),
     **spread("bilinear", bilinear),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, wraps
 from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, WrapperDescriptorType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,10 @@ from torch._library.custom_ops import CustomOpDef
 from torch._ops import OpOverload, OpOverloadPacket
 from torch.overrides import get_testing_overrides, handle_torch_function, has_torch_function
 
+from inspector.errors import InspectionError
+from inspector.formula import BoundFormula
 from inspector.rules import aten, vision
+from inspector.structure import tensors
 
 if TYPE_CHECKING:
     from inspector.rules.common import Rule
@@ -71,14 +74,44 @@ class Registry:
                 ``torch.autograd.Function``, whose ``apply`` then is one call.
             rule: returns ``(output, formula)``; the output is a shape, which takes the first tensor's dtype, or meta
                 tensors in the structure that the function returns; the formula is bound, or None where no work is
-                counted. A second registration replaces the first.
+                counted. A second registration replaces the first. What else it returns is an InspectionError when
+                it is called.
 
         Raises:
             TypeError: nothing can see calls of ``function``.
         """
-        for key in _keys(function):
-            self._rules[key] = rule
+        keys = list(_keys(function))
+        checked = _checked(rule, getattr(keys[0], "__name__", str(keys[0])))
+        for key in keys:
+            self._rules[key] = checked
         self._found.clear()
+
+
+def _checked(rule: Rule, function: str) -> Rule:
+    """The rule of a user, refused by name where it returns something else than rules return."""
+
+    @wraps(rule)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        returned = rule(*args, **kwargs)
+        if (
+            type(returned) is tuple
+            and len(returned) == 2
+            and _is_output(returned[0])
+            and (returned[1] is None or isinstance(returned[1], BoundFormula))
+        ):
+            return returned
+        raise InspectionError(
+            f"the rule {getattr(rule, '__name__', repr(rule))} for {function} must return (output, formula or None), "
+            f"the output a shape as a tuple or meta tensors, the formula bound to its values; got {returned!r}"
+        )
+
+    return checked
+
+
+def _is_output(output: Any) -> bool:
+    if isinstance(output, tuple) and all(isinstance(size, (int, torch.SymInt)) for size in output):
+        return True
+    return output is None or bool(tensors(output))
 
 
 def _spellings(name: str) -> Iterable[tuple[Any, str]]:
@@ -103,10 +136,11 @@ def _keys(function: Any) -> Iterable[Any]:
         return [function]
     if isinstance(function, type) and issubclass(function, torch.autograd.Function):
         return [_visible_apply(function)]
-    if isinstance(function, _DESCRIPTORS) or _overridable(function):
-        return [function]
     if isinstance(function, FunctionType):
-        _make_visible(function)
+        if not (_overridable(function) and _asks_always(function)):
+            _make_visible(function)
+        return [function]
+    if isinstance(function, _DESCRIPTORS) or _overridable(function):
         return [function]
     if isinstance(function, BuiltinFunctionType) and (getattr(function, "__module__", None) or "").startswith("torch"):
         return [function]
@@ -126,6 +160,14 @@ def _overridable(function: Any) -> bool:
         return function in _public()
     except TypeError:  # not hashable
         return False
+
+
+def _asks_always(function: FunctionType) -> bool:
+    """Whether a Python function of PyTorch announces its calls itself; some do so for other classes than Tensor alone:
+    ``if not set(map(type, tensors)).issubset((torch.Tensor, type(None))) and has_torch_function(tensors)``.
+    """
+    names = function.__code__.co_names
+    return "handle_torch_function" in names and "issubset" not in names
 
 
 def _tensors(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -10,8 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+import inspector
+from inspector.calls import name_of
 from inspector.rules import RULES, register, rule_for
 from inspector.rules.common import ELEMENTWISE
+from inspector.rules.registry import _ORIGINALS
 
 
 class Seen(TorchFunctionMode):
@@ -78,7 +83,7 @@ def test_a_python_function_is_seen_under_every_name() -> None:
     before = launcher(x, 2, negate=True)
     (gradient,) = torch.autograd.grad(before.sum(), x)
     register(launcher, rule)
-    assert RULES[launcher] is rule
+    assert inspect.unwrap(RULES[launcher]) is rule
     assert imported_elsewhere is launcher
     assert (launcher.__name__, launcher.__doc__) == ("launcher", "Launches.")
     assert inspect.signature(launcher) == signature
@@ -98,7 +103,7 @@ def test_a_second_registration_replaces_the_first() -> None:
     register(launcher, rule)
     code = launcher.__code__
     register(launcher, other_rule)
-    assert RULES[launcher] is other_rule
+    assert inspect.unwrap(RULES[launcher]) is other_rule
     assert launcher.__code__ is code
     assert torch.equal(launcher(torch.ones(2)), torch.full((2,), 2.0))
 
@@ -116,9 +121,9 @@ def test_an_autograd_function_is_one_call() -> None:
     with Seen() as seen:
         Doubled.apply(x, 5.0)
     (announced,) = (function for function in seen.functions if getattr(function, "__name__", "") == "Doubled")
-    assert RULES[announced] is rule
+    assert inspect.unwrap(RULES[announced]) is rule
     register(Doubled, other_rule)
-    assert RULES[announced] is other_rule
+    assert inspect.unwrap(RULES[announced]) is other_rule
     output = Doubled.apply(x, 5.0)
     assert torch.equal(output, x * 5.0)
     assert torch.equal(torch.autograd.grad(output.sum(), x)[0], torch.full((3,), 5.0))
@@ -129,23 +134,122 @@ def test_an_autograd_function_is_one_call() -> None:
 
 def test_a_custom_operator_is_known_by_all_its_names() -> None:
     register(halve, rule)
-    assert rule_for(torch.ops.inspector_tests.halve) is rule
-    assert rule_for(torch.ops.inspector_tests.halve.default) is rule
+    assert inspect.unwrap(rule_for(torch.ops.inspector_tests.halve)) is rule
+    assert inspect.unwrap(rule_for(torch.ops.inspector_tests.halve.default)) is rule
     with Seen() as seen:
         halve(torch.ones(2))
-    assert RULES[seen.functions[-1]] is rule
+    assert inspect.unwrap(RULES[seen.functions[-1]]) is rule
 
 
 def test_a_function_of_pytorch_gets_a_new_rule() -> None:
     former = RULES[torch.erfinv]
     try:
         register(torch.erfinv, rule)
-        assert RULES[torch.erfinv] is rule
+        assert inspect.unwrap(RULES[torch.erfinv]) is rule
         register(Tensor.erfinv, rule)
-        assert RULES[Tensor.erfinv] is rule
+        assert inspect.unwrap(RULES[Tensor.erfinv]) is rule
     finally:
-        register(torch.erfinv, former)
-        register(Tensor.erfinv, former)
+        RULES[torch.erfinv] = RULES[Tensor.erfinv] = former
+
+
+class Once(nn.Module):
+    def __init__(self, function: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Any:
+        return self.function(x)
+
+
+@pytest.mark.parametrize(
+    ("returns", "told"),
+    [
+        (lambda x: x.shape, r"got torch.Size\(\[2, 3\]\)"),
+        (lambda x: (x.shape, 5), r"got \(torch.Size\(\[2, 3\]\), 5\)"),
+        (lambda x: (x.shape, ELEMENTWISE), r"bound to its values; got .*Formula\('n'"),
+        (lambda x: "shape", "got 'shape'"),
+        (lambda x: ("shape", None), r"got \('shape', None\)"),
+        (lambda x: ([2, 3], None), r"got \(\[2, 3\], None\)"),
+        (lambda x: None, "got None"),
+    ],
+    ids=["no formula", "a number", "an unbound formula", "a word", "a word as output", "a list", "nothing"],
+)
+@pytest.mark.parametrize("data", [False, True])
+def test_a_rule_that_returns_something_else_is_named(returns: Any, told: str, data: bool) -> None:
+    launcher = make_launcher(1.0, 0.0)
+    register(launcher, returns)
+    question: dict[str, Any] = {"input_data": torch.ones(2, 3)} if data else {"input_size": (2, 3)}
+    with pytest.raises(inspector.InspectionError, match=told) as caught:
+        inspector.predict(Once(launcher), **question)
+    assert "the rule <lambda> for launcher must return (output, formula or None)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "output", [(), (2, 3), None, torch.empty(2, device="meta"), {"a": [torch.empty(2, device="meta")]}], ids=str
+)
+def test_what_a_rule_may_return(output: Any) -> None:
+    launcher = make_launcher(1.0, 0.0)
+    register(launcher, lambda x: (output, None))
+    (row,) = inspector.predict(Once(lambda x: (launcher(x), x)), (2, 3)).rows
+    assert (row.kind, row.source) == ("launcher", "formula")
+
+
+def test_a_built_in_rule_keeps_its_parameters_where_it_is_registered() -> None:
+    former = RULES[torch.nn.functional.linear]
+    try:
+        register(torch.nn.functional.linear, former)
+        (row,) = inspector.predict(nn.Linear(3, 2), (1, 3)).rows
+        assert row.params_formula is not None
+        assert row.params_formula.number == 2 * (3 + 1)
+    finally:
+        RULES[torch.nn.functional.linear] = former
+
+
+#: Functions in Python that announce their calls for subclasses of Tensor alone: none for a plain tensor.
+FOR_SUBCLASSES = {torch._assert}
+
+
+def announces(function: Any) -> bool:
+    """Whether a mode sees some call of a function in Python, with one to seven tensors."""
+    kind: Any = nn.Parameter if function in FOR_SUBCLASSES else torch.clone
+    equation = ("ij",) if function is torch.einsum else ()
+    for count in range(1, 8):
+        with Seen() as seen:
+            try:
+                function(*equation, *(kind(torch.ones(2, 2, device="meta")) for _ in range(count)))
+            except Exception:  # noqa: S110  most counts are not the function's
+                pass
+        if function in seen.functions:
+            return True
+    return False
+
+
+@pytest.mark.filterwarnings("ignore")  # of functions called with any arguments
+def test_every_rule_of_the_textbook_can_be_used() -> None:
+    """A function in Python whose body never asks the mode is walked, whatever the table says of it."""
+    written = [function for function in RULES if isinstance(function, FunctionType) and function not in _ORIGINALS]
+    assert len(written) > 100
+    assert [name_of(function) for function in written if not announces(function)] == []
+    assert not announces(torch.nn.functional.tanh)  # which calls Tensor.tanh
+    assert not announces(torch.svd_lowrank)
+
+
+def test_a_function_of_pytorch_that_hides_from_modes_is_made_visible() -> None:
+    """torch.svd_lowrank announces its calls for subclasses of Tensor alone, and so calls of a plain one were walked."""
+    function = torch.svd_lowrank
+    code = function.__code__
+    x = torch.eye(4)
+    torch.manual_seed(0)
+    before = function(x, q=2)
+    try:
+        register(function, lambda A, q=6, niter=2, M=None: ((A[:, :q], A[0, :q], A[:, :q]), None))
+        (row,) = inspector.predict(Once(torch.svd_lowrank), (8, 6)).rows
+        assert (row.kind, row.output_shapes) == ("svd_lowrank", ((8, 6), (6,), (8, 6)))
+        torch.manual_seed(0)
+        assert all(map(torch.equal, function(x, q=2), before))
+    finally:
+        function.__code__ = code
+        del RULES[function], _ORIGINALS[function], function.__signature__
 
 
 @pytest.mark.parametrize("function", [len, 3, nn.ReLU(), object()], ids=["len", "3", "ReLU", "object"])
