@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 
 from inspector.errors import InspectionError
+from inspector.formula import format_count
 from inspector.toeplitz import pattern
 
 if TYPE_CHECKING:
@@ -117,9 +118,10 @@ def require(
         return
     sizes = {each: nbytes(convolution, each, itemsize, affine) for each in LAYOUTS}
     fitting = [each for each, size in sizes.items() if size <= free]
-    rows, columns = convolution.rows.numel, convolution.columns.numel + affine
+    counts = convolution.rows.numel, convolution.columns.numel + affine, nnz(convolution, affine)
+    rows, columns, entries = map(format_count, counts)
     raise DoesNotFit(
-        f"the {rows} × {columns} matrix with {nnz(convolution, affine)} entries takes {in_bytes(wanted)} as {layout}; "
+        f"the {rows} × {columns} matrix with {entries} entries takes {in_bytes(wanted)} as {layout}; "
         f"{in_bytes(free)} are free on {device}. "
         f"By layout: {', '.join(f'{each} {in_bytes(size)}' for each, size in sizes.items())}. "
         f"What fits: {', '.join(fitting) or 'none of them'}; A @ x and A.T @ y need no matrix."

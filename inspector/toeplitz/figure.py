@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from inspector.errors import InspectionError
+from inspector.formula import format_count
 from inspector.toeplitz.configuration import check_values
 from inspector.toeplitz.grid import unravelled
 from inspector.toeplitz.layouts import kernel_by_group, places
-from inspector.toeplitz.paper_text import number, size
+from inspector.toeplitz.paper_text import extent, number, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,8 +61,8 @@ def svg(operator: ConvOperator) -> str:
     check_values(operator.weight, "svg")
     if operator.convolution.positions > _FOLLOWED:
         raise InspectionError(
-            f"one pair of channels has {operator.convolution.positions:,} entries: too many to draw; give a "
-            "smaller input, the structure is the same"
+            f"one pair of channels has {format_count(operator.convolution.positions)} entries: too many to draw; give "
+            "a smaller input, the structure is the same"
         )
     taps = tuple(axis.kernel for axis in operator.axes)
     folded = tuple(axis.kernel + len(axis.collisions) for axis in operator.axes)
@@ -113,7 +114,10 @@ def _part(operator: ConvOperator, rows: torch.Tensor, columns: torch.Tensor) -> 
         near = (rows < _LONGEST) & (columns < _LONGEST)
         height = _whole_lines(rows[near][:_MOST], out)
         width = _whole_lines(columns[near & (rows < height)], into)
-        words += [f"rows 0 to {height - 1} of {out.places}", f"columns 0 to {width - 1} of {into.places}"]
+        words += [
+            f"rows 0 to {height - 1} of {format_count(out.places)}",
+            f"columns 0 to {width - 1} of {format_count(into.places)}",
+        ]
     return _Part(min(1, out.channels), min(1, into.channels), height, width, f"folded: {', '.join(words)}")
 
 
@@ -169,12 +173,9 @@ def _lines(grid: Grid, channels: int, places: int, length: int, *, upright: bool
     return thin, thick
 
 
-def _page(operator: ConvOperator, part: _Part, drawn: str, extent: tuple[int, int], scale: float) -> str:
+def _page(operator: ConvOperator, part: _Part, drawn: str, sides: tuple[int, int], scale: float) -> str:
     taps = [axis.kernel for axis in operator.axes]
-    title = (
-        f"{operator.shape[0]} × {operator.shape[1]} matrix of {size(operator.columns.shape)} → "
-        f"{size(operator.rows.shape)}, {operator.nnz} entries"
-    )
+    title = f"Matrix of {size(operator.columns.shape)} → {size(operator.rows.shape)}: {extent(operator)}"
     names = [(",".join(map(str, place)), _color(place, taps)) for place in product(*map(range, taps))]
     names = names if prod(taps) <= 64 else []
     if any(axis.collisions for axis in operator.axes):
@@ -185,8 +186,8 @@ def _page(operator: ConvOperator, part: _Part, drawn: str, extent: tuple[int, in
         keys.append(f'<rect x="{x}" y="{y}" width="12" height="12" fill="{color}"/>')
         keys.append(f'<text x="{x + 16}" y="{y + 10}">{name}</text>')
     top = _MARGIN + _LEGEND + 18 * -(-len(names) // 16)
-    width = max(extent[0] * scale, 56 * min(16, len(names)), 8.0 * len(title)) + 2 * _MARGIN
-    height = extent[1] * scale + top + _MARGIN
+    width = max(sides[0] * scale, 56 * min(16, len(names)), 8.0 * len(title)) + 2 * _MARGIN
+    height = sides[1] * scale + top + _MARGIN
     said = escape(part.said or "colour: tap")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '

@@ -14,6 +14,7 @@ from inspector.toeplitz import apply, costs, layouts
 from inspector.toeplitz.configuration import ChannelsLast, Convolution, Padding, check_bias, check_like, configure
 from inspector.toeplitz.costs import Layout
 from inspector.toeplitz.modules import arguments_of
+from inspector.toeplitz.paper_text import extent
 from inspector.toeplitz.product import Product, multiplies, require_product
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class ConvOperator:
         return conv_operator(**arguments_of(module), input_size=input_size, channels_last=channels_last)
 
     def __repr__(self) -> str:
-        return f"ConvOperator({self.shape[0]} × {self.shape[1]}, {self.nnz} entries, {self.dtype} on {self.device})"
+        return f"ConvOperator({extent(self)}, {self.dtype} on {self.device})"
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -31,7 +31,6 @@ def page(steps: Steps, figure: str = "") -> str:
 
 def fragment(steps: Steps) -> str:
     """The steps with their own style; nothing is loaded and no script runs."""
-    rows, columns = steps.shape
     parts = [
         f"<h3>Convolution as a matrix: {plain.size(steps.columns)} → {plain.size(steps.rows)}</h3>",
         f"<p>{escape(steps.arguments)}</p>",
@@ -40,7 +39,7 @@ def fragment(steps: Steps) -> str:
     if steps.input is not None:
         parts.append(f"<h3>2. The input, flattened line by line</h3><p>{escape(plain.flattened(steps))}</p>")
     parts += [
-        f"<h3>{2 if steps.input is None else 3}. The matrix, {rows} × {columns}, {steps.nnz} entries</h3>",
+        f"<h3>{2 if steps.input is None else 3}. The matrix, {plain.extent(steps)}</h3>",
         _matrix(steps),
     ]
     if steps.output is not None:
@@ -64,7 +63,7 @@ def _joined(lines: Sequence[str]) -> str:
 
 def _matrix(steps: Steps) -> str:
     if steps.folded:
-        words = f"<p>folded: {len(steps.shown)} of {steps.shape[0]} rows, and of these the entries column: weight</p>"
+        words = f"<p>folded: {plain.shown(steps)}, and of these the entries column: weight</p>"
         lines = []
         for row in steps.shown:
             entries = ", ".join(f"{term.column}: {plain.number(term.weight)}" for term in row.terms[: plain.MOST_TERMS])

@@ -16,7 +16,6 @@ _FENCE = "$$"
 
 def render(steps: Steps) -> str:
     """All steps; what is folded is shown in words."""
-    rows, columns = steps.shape
     parts = [
         f"### Convolution as a matrix: {plain.size(steps.columns)} → {plain.size(steps.rows)}\n\n{steps.arguments}",
         f"**1. The kernel**, {plain.size(steps.kernel_shape)}\n\n{_kernel(steps)}",
@@ -30,11 +29,11 @@ def render(steps: Steps) -> str:
         )
         parts.append(f"**2. The input, flattened line by line**\n\n{_math(vector)}")
     number = 2 if steps.input is None else 3
-    parts.append(f"**{number}. The matrix**, {rows} × {columns}, {steps.nnz} entries\n\n{_matrix(steps)}")
+    parts.append(f"**{number}. The matrix**, {plain.extent(steps)}\n\n{_matrix(steps)}")
     if steps.output is not None:
         lines = [f"y_{{{_index(row.place, steps.rows[0])}}} &= {_latex(plain.terms(row))}" for row in steps.shown]
         summed = _math(r"\begin{aligned}" + " \\\\\n".join(lines) + r"\end{aligned}")
-        folded = f"{len(steps.shown)} of {rows} rows; the others are folded.\n\n" if steps.folded else ""
+        folded = f"{plain.shown(steps)}; the others are folded.\n\n" if steps.folded else ""
         parts.append(f"**4. The product, term by term**\n\n{folded}{summed}\n\n{_math(_latex(plain.product(steps)))}")
         word = "equal" if steps.agrees else "**not** equal"
         parts.append(f"**5. Reshaped to {plain.size(steps.rows)}**, {word} to `{steps.call}`\n\n{_reshaped(steps)}")
@@ -70,7 +69,7 @@ def _kernel(steps: Steps) -> str:
 
 def _matrix(steps: Steps) -> str:
     if steps.folded:
-        lines = [f"The matrix is folded: {len(steps.shown)} of {steps.shape[0]} rows, their entries alone.", ""]
+        lines = [f"The matrix is folded: {plain.shown(steps)}, their entries alone.", ""]
         lines += ["| row | entries (column: weight) |", "|:---|:---|"]
         for row in steps.shown:
             entries = [f"{term.column}: {plain.number(term.weight)}" for term in row.terms[: plain.MOST_TERMS]]

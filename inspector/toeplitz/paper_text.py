@@ -5,9 +5,12 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from inspector.formula import format_count
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from inspector.toeplitz.operator import ConvOperator
     from inspector.toeplitz.paper import Number, StepRow, Steps
 
 #: Numbers of a vector and terms of a sum that are shown; more are folded.
@@ -49,6 +52,16 @@ def size(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
 
 
+def extent(matrix: Steps | ConvOperator) -> str:
+    """Rows, columns and entries: ``1 568 × 768, 42 336 entries``."""
+    return f"{' × '.join(map(format_count, matrix.shape))}, {format_count(matrix.nnz)} entries"
+
+
+def shown(steps: Steps) -> str:
+    """How much of a folded matrix is shown: ``4 of 1 568 rows``."""
+    return f"{len(steps.shown)} of {format_count(steps.shape[0])} rows"
+
+
 def blocks(values: Sequence[Any], shape: Sequence[int]) -> list[list[Any]]:
     """A flattened image cut where a line of it ends."""
     width = shape[-1]
@@ -63,13 +76,8 @@ def render(steps: Steps) -> str:
     ]
     if steps.input is not None:
         parts.append(["2. The input, flattened line by line", *_indented([flattened(steps)])])
-    rows, columns = steps.shape
-    parts.append(
-        [
-            f"{2 if steps.input is None else 3}. The matrix W, {rows} × {columns}, {steps.nnz} entries",
-            *_indented(_matrix(steps)),
-        ]
-    )
+    number = 2 if steps.input is None else 3
+    parts.append([f"{number}. The matrix W, {extent(steps)}", *_indented(_matrix(steps))])
     if steps.output is not None:
         parts.append(["4. The product, term by term", *_indented([*_products(steps), product(steps)])])
         said = f"equal to {steps.call}" if steps.agrees else f"NOT equal to {steps.call}"
@@ -81,7 +89,7 @@ def kernel(steps: Steps) -> list[str]:
     """The kernel, a table for each pair of channels."""
     rows = [(place, [number(value) for value in line]) for place, line in _lines(steps.kernel)]
     if len(rows) > MOST:
-        return [f"{len(rows)} lines, folded"]
+        return [f"{format_count(len(rows))} lines, folded"]
     width = max(len(cell) for _, cells in rows for cell in cells)
     several = len({place[:-1] for place, _ in rows}) > 1 and len(steps.kernel_shape) > 3
     printed = []
@@ -97,7 +105,7 @@ def flattened(steps: Steps) -> str:
     assert steps.input is not None
     lines = blocks([number(value) for value in steps.input[:MOST]], steps.columns)
     rest = len(steps.input) - MOST
-    more = f"  … {rest} more" if rest > 0 else ""
+    more = f"  … {format_count(rest)} more" if rest > 0 else ""
     return f"v(x) = ({'  '.join(' '.join(line) for line in lines)}{more})ᵀ"
 
 
@@ -105,7 +113,7 @@ def product(steps: Steps) -> str:
     """``W·v(x) = (−40, −40)ᵀ``."""
     assert steps.output is not None
     rest = len(steps.output) - MOST
-    more = f", … {rest} more" if rest > 0 else ""
+    more = f", … {format_count(rest)} more" if rest > 0 else ""
     bias = " + b" if any(row.bias is not None for row in steps.shown) else ""
     return f"W·v(x){bias} = ({', '.join(map(signed, steps.output[:MOST]))}{more})ᵀ"
 
@@ -126,7 +134,7 @@ def terms(row: StepRow) -> str:
     """``(−1)·10 + 0·10 + 1·0 = −40``."""
     shown = [f"{factor(term.weight)}·{factor(term.value)}" for term in row.terms[:MOST_TERMS] if term.value is not None]
     if len(row.terms) > MOST_TERMS:
-        shown.append(f"… {len(row.terms) - MOST_TERMS} more terms")
+        shown.append(f"… {format_count(len(row.terms) - MOST_TERMS)} more terms")
     if row.bias is not None:
         shown.append(factor(row.bias))
     return f"{' + '.join(shown) or '0'} = {signed(row.result or 0.0)}"
@@ -154,13 +162,13 @@ def _lines(nested: Any, place: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int
 def _matrix(steps: Steps) -> list[str]:
     channels = steps.rows[0]
     if steps.folded:
-        printed = [f"folded: {len(steps.shown)} of {steps.shape[0]} rows, and of these the entries column: weight"]
+        printed = [f"folded: {shown(steps)}, and of these the entries column: weight"]
         for row in steps.shown:
             if skipped := gap(steps, row):
-                printed.append(f"⋮ {skipped} rows folded")
+                printed.append(f"⋮ {format_count(skipped)} rows folded")
             entries = [f"{term.column}: {number(term.weight)}" for term in row.terms[:MOST_TERMS]]
             if len(row.terms) > MOST_TERMS:
-                entries.append(f"… {len(row.terms) - MOST_TERMS} more")
+                entries.append(f"… {format_count(len(row.terms) - MOST_TERMS)} more")
             printed.append(f"row {label(row.place, channels)}: {', '.join(entries)}")
         return printed
     cells = [blocks([number(value) for value in row.values], steps.columns) for row in steps.shown]
@@ -199,6 +207,6 @@ def _products(steps: Steps) -> list[str]:
     printed = []
     for row in steps.shown:
         if skipped := gap(steps, row):
-            printed.append(f"⋮ {skipped} rows folded")
+            printed.append(f"⋮ {format_count(skipped)} rows folded")
         printed.append(f"{label(row.place, steps.rows[0])}: {terms(row)}")
     return printed

@@ -40,7 +40,7 @@ def test_the_worked_example(ask: Ask) -> None:
 def test_a_module_with_a_picture(ask: Ask, tmp_path: Path) -> None:
     found = ask(*CONV, "--input", "16,16", "--plot", str(tmp_path / "out.svg"), "--norm")
     assert found.exit_code == 0, found.output
-    assert "1568 × 768, 42336 entries" in found.stdout
+    assert "1 568 × 768, 42 336 entries" in found.stdout
     assert "certified" in found.stdout
     assert (tmp_path / "out.svg").read_text().startswith("<svg")
 

@@ -55,7 +55,7 @@ def test_refused_with_sizes_and_what_fits(little_memory: None) -> None:
     with pytest.raises(DoesNotFit) as refusal:
         A.to_dense()
     message = str(refusal.value)
-    assert "144 × 160 matrix with 3456 entries takes 184 kB as dense; 10 kB are free on cpu" in message
+    assert "144 × 160 matrix with 3 456 entries takes 184 kB as dense; 10 kB are free on cpu" in message
     assert "csr 42.1 kB, csc 42.1 kB, coo 82.9 kB, bsr 27.9 kB, dense 184 kB" in message
     assert "What fits: none of them; A @ x and A.T @ y need no matrix" in message
 

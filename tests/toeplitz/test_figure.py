@@ -72,10 +72,11 @@ def test_a_large_matrix_is_folded_and_says_so() -> None:
     A = conv_operator(torch.ones(8, 3, 3, 3), (16, 16), padding=1)
     picture = svg(A)
     assert "folded: output channel 0 of 8, input channel 0 of 3" in picture
+    assert "2 048 × 768, 50 784 entries" in picture
     assert len(entries(picture)) == A.nnz // 24
     larger = svg(conv_operator(torch.ones(1, 1, 3, 3), (100, 100), padding=1))
     # 10 lines of each: of the 3·10 − 2 pairs of lines that meet, each has 3·100 − 2 entries.
-    assert "folded: rows 0 to 999 of 10000, columns 0 to 999 of 10000" in larger
+    assert "folded: rows 0 to 999 of 10 000, columns 0 to 999 of 10 000" in larger
     assert len(entries(larger)) == (3 * 10 - 2) * (3 * 100 - 2)
 
 
