@@ -96,7 +96,8 @@ class LayerTimes:
     """All module calls of one forward.
 
     Attributes:
-        layers: in order of entry; their ``own`` times add up to the whole with its hooks.
+        layers: in order of entry; in each round their own times add up to the whole with its hooks, their medians to
+            less where now one and now another is interrupted.
         hooked: median seconds of the forward while it is watched.
         rounds: how many forwards were watched.
     """

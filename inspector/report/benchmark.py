@@ -69,14 +69,26 @@ def totals(record: Any) -> list[tuple[str, str]]:
         ("Efficiency", text.percent(record.efficiency)),
     ]
     if record.hooked is not None:
-        over = record.hooked / timing.p50 - 1
-        what = "the forward with hooks" if record.backward else f"{over:+.1%} of the whole"
-        found.append(("Layers", f"add up to {duration(record.hooked)}: {what}"))
+        found += _layers(record)
     if record.memory:
         found.append(("Memory", ", ".join(f"{name} {text.size_of(size)}" for name, size in record.memory.items())))
     if timing.reason:
         found.append(("Noisy" if timing.noisy else "Remark", timing.reason))
     return found
+
+
+def _layers(record: Any) -> list[tuple[str, str]]:
+    """The sum of the rows beside the whole, and what timing them cost; of a training step only a forward is watched."""
+    added = sum(row.measured for row in record.rows)
+    hooks = f"the forward takes {duration(record.hooked)} while its layers are timed"
+    of, beside = record.hooked, "the forward with hooks"
+    if not record.backward:
+        of, beside = record.timing.p50, "the whole"
+        hooks += f", {100 * (record.hooked / of - 1):+.1f} %"
+    return [
+        ("Layers", f"add up to {duration(added)}, {text.percent(added / of)} of {beside}"),
+        ("Hooks", f"{hooks}; what lies between layers, hooks and interruptions, is in no row"),
+    ]
 
 
 def _columns() -> dict[str, Column[Any]]:
