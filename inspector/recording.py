@@ -80,25 +80,22 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if types and handlers_enabled():
             return self._by_handler(func, types, args, kwargs)
-        return self._asked(func, args, kwargs)
+        if self._symbolic:
+            with self._symbols.in_a_rule():
+                return self._call(func, args, kwargs)
+        return self._call(func, args, kwargs)
 
     def _by_handler(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """As the class of a tensor among the arguments handles the call; what it calls itself is recorded here."""
         for kind in types:
             handler = handler_of(kind)
             if handler is None:
-                return in_class(self._asked(func, args, kwargs), func, kind)
+                return in_class(self.__torch_function__(func, (), args, kwargs), func, kind)
             with self:
                 output = handler(func, types, args, kwargs or {})
             if output is not NotImplemented:
                 return output
-        return self._asked(func, args, kwargs)
-
-    def _asked(self, func: Any, args: Any, kwargs: Any) -> Any:
-        if self._symbolic:
-            with self._symbols.in_a_rule():
-                return self._call(func, args, kwargs)
-        return self._call(func, args, kwargs)
+        return self.__torch_function__(func, (), args, kwargs)
 
     def _call(self, func: Any, args: Any, kwargs: Any, own: dict[str, Any] | None = None) -> Any:
         """Answer one call; ``own`` holds every parameter among its arguments, where that is known beforehand."""
