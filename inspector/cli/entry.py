@@ -23,7 +23,7 @@ class Entry(click.Group):
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         try:
-            ended = super().main(*args, standalone_mode=False, **extra)
+            ended = super().main(*args, standalone_mode=False, **extra)  # type: ignore[call-overload]  # as it came
         except click.ClickException as error:
             if not standalone_mode:
                 raise

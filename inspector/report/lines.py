@@ -103,8 +103,13 @@ def lines(
 
 
 def share_is_of(view: PredictionView, sort: Sort | None = None) -> str:
-    """What the shares are parts of: ``MACs``, or ``params`` when sorted so or where there are no MACs."""
-    return "params" if sort == "params" or view.total_macs == 0 else "MACs"
+    """What the shares are parts of: ``MACs``, of which ``known MACs`` may be a part; or ``params``.
+
+    Of parameters when sorted so, and where there are no MACs.
+    """
+    if sort == "params" or view.total_macs == 0:
+        return "params"
+    return "known MACs" if view.unknown_macs else "MACs"
 
 
 class _Maker:

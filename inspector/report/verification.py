@@ -56,7 +56,7 @@ def difference_lines(check: Check) -> list[str]:
     witness = WITNESSES.get(check.reference, check.reference)
     return [
         f"  {place(check)}: {check.what.replace('_', ' ')} differ{reason}",
-        f"    predicted {value(check.predicted)}, {witness} {value(check.measured)}",
+        f"    predicted {_predicted(check)}, {witness} {value(check.measured)}",
     ]
 
 
@@ -81,6 +81,11 @@ def value(found: object) -> str:
     return str(found)
 
 
+def _predicted(check: Check) -> str:
+    """What we say of it; where we say nothing we do not know."""
+    return "unknown" if check.predicted is None else value(check.predicted)
+
+
 def unconfirmed(checks: Iterable[Check]) -> list[Check]:
     """One check for each figure with which no witness agrees and none differs."""
     best: dict[tuple[str, str, int], Check] = {}
@@ -103,7 +108,7 @@ def _grouped(checks: Sequence[Check]) -> list[str]:
     for (reference, what, reason), members in groups.items():
         more = f" and {len(members) - 1} more" if len(members) > 1 else ""
         first = members[0]
-        figure = f" = {value(first.predicted)}" if what != "run" else ""
+        figure = f" = {_predicted(first)}" if what != "run" else ""
         lines.append(
             f"{place(first)}{more}: {what.replace('_', ' ')}{figure}; {WITNESSES.get(reference, reference)} {reason}"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sympy
 
+from inspector.report import table
 from inspector.report.lines import lines, share_is_of
 
 from .conftest import LINEAR, Call, Module, View, linear, relu, view_of
@@ -50,6 +51,13 @@ def test_without_macs_shares_are_of_params() -> None:
     view = view_of(Module("", "Net", (Call("embedding", params=30), Call("add", params=10))))
     assert share_is_of(view) == "params"
     assert [line.share for line in lines(view)] == [1.0, 0.75, 0.25]
+
+
+def test_of_unknown_macs_nobody_knows_a_share() -> None:
+    view = view_of(Module("", "Net", (linear("fc", 4, 4), Call("opaque", macs=None))))
+    assert share_is_of(view) == "known MACs"
+    assert "Share of known MACs" in table.render(view)
+    assert share_is_of(view_of(Module("", "Net", (linear("fc", 4, 4),)))) == "MACs"
 
 
 def test_a_model_that_counts_nothing_has_no_shares() -> None:

@@ -50,6 +50,12 @@ def test_a_figure_that_another_witness_confirms_is_confirmed():
     assert [check.path for check in unconfirmed([*MISSED, other])] == ["d"]
 
 
+def test_what_we_do_not_know_is_unknown():
+    """Not the witness's silence, which is nothing."""
+    silent = Check("torchinfo", "macs", "e", "Odd", 1, None, None, "not counted", "does not count this")
+    assert "e (Odd): macs = unknown; torchinfo" in verification_text("Net", [silent], (), [])
+
+
 def test_places_and_values():
     assert place(Check("torchinfo", "macs", "", "Net", 0, 1, 1, "agree")) == "whole model"
     assert place(Check("torchinfo", "macs", "", "Net", 1, 1, 1, "agree")) == "root (Net)"
