@@ -17,7 +17,8 @@ from inspector.cli.alternatives import one_of
 from inspector.cli.deadline import deadline
 from inspector.cli.files import read_inputs
 from inspector.cli.shapes import arrange, parse_input
-from inspector.cli.target import Target, build, find_target, load_file, parse_arguments, raised
+from inspector.cli.target import Target, build, find_target, load_file, parse_arguments
+from inspector.cli.users_code import users_code
 from inspector.errors import InspectionError
 
 if TYPE_CHECKING:
@@ -139,11 +140,10 @@ class Question:
     @contextmanager
     def asked(self) -> Iterator[None]:
         """While the user's code runs: not longer than the timeout, its prints to standard error, its exits an error."""
-        try:
-            with deadline(self.timeout), screen.models_own_prints_to_stderr():
-                yield
-        except SystemExit as error:
-            raise raised("the code of the model", error) from error
+        import inspector.predict  # noqa: F401  PyTorch with it: the clock is for the user's code
+
+        with users_code(), deadline(self.timeout):
+            yield
 
     def shown(self, prediction: PredictionView) -> PredictionView:
         """The whole prediction, or the module that --module-path names."""

@@ -15,6 +15,7 @@ from inspector.cli.question import guarded
 from inspector.cli.shapes import parse_input
 from inspector.cli.target import build as build_target
 from inspector.cli.target import find_target, parse_arguments
+from inspector.cli.users_code import users_code
 from inspector.errors import InspectionError
 
 if TYPE_CHECKING:
@@ -262,8 +263,8 @@ def _against(found: Table, options: dict[str, Any]) -> tuple[str, bool]:
 
     size = input_shape_of(found, _size(options["size"]))
     printed_out = written_out(found, size, _conventions(options["assume"])).table
-    model: nn.Module = build_target(find_target(options["against"]), parse_arguments(options["arguments"]))
-    with screen.models_own_prints_to_stderr():
+    with users_code():
+        model: nn.Module = build_target(find_target(options["against"]), parse_arguments(options["arguments"]))
         prediction = predict(model, (_BATCH, *size), input_dtypes=_dtypes(found))
     printed = printed_layers((row, row.output_shape) for row in leaves(printed_out) if row.repeat == 1)
     pairs = align(printed, model_layers(prediction, printed_depth(found)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -18,12 +17,11 @@ from inspector.cli.alternatives import in_forms
 from inspector.cli.numbers import read_numbers
 from inspector.cli.question import guarded
 from inspector.cli.shapes import parse_input
-from inspector.cli.target import build, find_target, parse_arguments, raised
+from inspector.cli.target import build, find_target, parse_arguments
+from inspector.cli.users_code import users_code
 from inspector.errors import InspectionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
     from inspector.toeplitz.norms import NormBracket
@@ -153,7 +151,7 @@ class _Asked:
         if given:
             option = given[0].replace("_", "-")
             raise InspectionError(f"--{option} belongs to --kernel; TARGET has its own: --arg {given[0]}=...")
-        with _asked():
+        with users_code():
             torch.manual_seed(self.seed)
             model = build(find_target(target), parse_arguments(self.arguments))
         paths = convolutions_in(model)
@@ -180,16 +178,6 @@ class _Asked:
         if len(x) == 1:
             x = x[0]
         return tuple(x.shape), x
-
-
-@contextmanager
-def _asked() -> Iterator[None]:
-    """While the user's code runs: its prints to standard error, its exits an error."""
-    try:
-        with screen.models_own_prints_to_stderr():
-            yield
-    except SystemExit as error:
-        raise raised("the code of the model", error) from error
 
 
 def _literal(option: str, text: str | None, default: int) -> Any:

@@ -70,3 +70,25 @@ def test_rules_of_the_users_own(tmp_path: Path) -> None:
     found = process("summary", f"{NETS}:Odd", "--input", "2,4", "--rules", str(file), "--strict")
     assert found.returncode == 0, found.stderr
     assert "3 × 8 = 24" in found.stdout  # 2·4 elements
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork there")
+def test_a_model_that_ends_the_process_is_no_verdict() -> None:
+    found = process("verify", f"{NETS}:ExitsAtOnce", "--input", "2,4")
+    assert found.returncode == 2
+    assert found.stdout == ""
+    assert "SystemExit: 0" in found.stderr
+    assert "os._exit(0)" in found.stderr  # the user's line
+
+
+def test_the_clock_of_timeout_starts_when_pytorch_is_there() -> None:
+    code = (
+        "import contextlib, sys\nimport inspector.cli.question as question\nfrom inspector.cli import main\n"
+        "def deadline(seconds):\n"
+        "    print([name for name in ('torch', 'inspector.predict') if name in sys.modules], file=sys.stderr)\n"
+        "    return contextlib.nullcontext()\n"
+        "question.deadline = deadline\n"
+        f"main(['summary', {NETS + ':Good'!r}, '--input', '2,4', '--timeout', '9'])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stderr.strip() == "['torch', 'inspector.predict']"

@@ -14,6 +14,8 @@ from click.testing import CliRunner, Result
 
 from inspector.cli import main
 
+from .conftest import NETS
+
 LENET = Path(__file__).parent.parent / "tables" / "printed" / "lenet_torchsummary.md"
 ASKED = ("--input", "1,32,32", "--stride", "1", "--padding", "0")
 
@@ -293,3 +295,9 @@ def test_what_keras_prints_is_built_and_agrees(table: Callable[..., Result]) -> 
     done = table("-", "--input", "16,48", "--verify", text=KERAS)
     assert done.exit_code == 0, done.stdout
     assert "4 printed rows beside the model: all agree" in done.stdout
+
+
+def test_a_model_that_exits_is_no_agreement(table: Callable[..., Result]) -> None:
+    done = table(str(LENET), "--input", "1,32,32", "--against", f"{NETS}:Exits")
+    assert done.exit_code == 2
+    assert "raised SystemExit: 0" in done.stderr
