@@ -17,7 +17,7 @@ Cell: TypeAlias = tuple[Span, ...]
 _LineT = TypeVar("_LineT")
 
 _GAP = "  "
-_SHORTEST_CUT = 24  # a last column that may be cut is left out before it gets narrower
+_SHORTEST_CUT = 24  # a layout whose column may be cut is passed over before that gets narrower
 _SHORTEST_NAME = 10
 
 
@@ -40,8 +40,8 @@ def tabulated(
     Args:
         lines: what the columns' cells are made of.
         columns: by the names that ``layouts`` uses.
-        layouts: sets of columns from full to bare; the first that fits is printed. A last column written ``name…`` may
-            be cut to fit.
+        layouts: sets of columns from full to bare; the first that fits is printed. A first or a last column written
+            ``name…`` may be cut to fit.
         width: columns of the terminal; None prints the first layout in full.
     """
     keys, widths = _layout(lines, columns, layouts, width)
@@ -86,6 +86,8 @@ def _layout(
             return keys, widths
         if keys[-1].endswith("…") and width - (used - widths[-1]) >= _SHORTEST_CUT:
             return keys, [*widths[:-1], width - (used - widths[-1])]
+        if keys[0].endswith("…") and width - (used - widths[0]) >= _SHORTEST_CUT:
+            return keys, [width - (used - widths[0]), *widths[1:]]
     assert width is not None  # without a width the first layout fits
     return keys, [max(_SHORTEST_NAME, widths[0] - (used - width)), *widths[1:]]
 

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from inspector.records import MemoryCall
 
 SCHEMA_VERSION = "1.1"  # the second number grew with ``parent``
-_LAYOUTS = (("layer", "shape", "output", "kept", "peak"), ("layer", "output", "kept", "peak"), ("layer", "kept"))
+_LAYOUTS = (
+    ("layer", "shape", "output", "kept", "peak"),
+    ("layer…", "shape", "output", "kept", "peak"),
+    ("layer", "output", "kept", "peak"),
+    ("layer", "kept"),
+)
 _LEFT_OUT = (
     "Every allocation of PyTorch's operations is followed, and its release. Not in it: what kernels take for "
     "themselves, an allocator's rounding (CUDA's: each up to 512 bytes), and a device's runtime."

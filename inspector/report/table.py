@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _INDENT = 14  # of the figures under the table
 
-#: Column sets from full to bare; the first that fits into the width is printed. ``formula…`` may be cut to fit.
+#: Column sets from full to bare; the first that fits into the width is printed. What ends in ``…`` may be cut to fit.
 LAYOUTS: tuple[tuple[str, ...], ...] = (
     ("layer", "shape", "params", "macs", "bar", "formula"),
     ("layer", "shape", "params", "macs", "percent", "formula"),
@@ -36,6 +36,7 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
     ("layer", "shape", "params", "macs", "bar"),
     ("layer", "shape", "params", "macs", "percent"),
     ("layer", "shape", "params", "macs"),
+    ("layer…", "shape", "params", "macs"),
     ("layer", "params", "macs"),
     ("layer", "params"),
 )

@@ -69,6 +69,16 @@ def test_no_line_is_wider_than_the_terminal(stack: View, width: int) -> None:
     assert len(table_lines(printed)) == 5
 
 
+def test_a_long_type_is_cut_before_the_shape_is_left_out() -> None:
+    """Of 80 columns 7 + 4 for the titles of figures, 12 for the shape's, and gaps of 2 leave 51."""
+    view = view_of(Module("", "Net", (Module("attention", "T" * 60, linear("", 4, 4).inside), relu("act"))))
+    printed = table.render(view, width=80).split("\n")
+    assert printed[0].split()[2:4] == ["Output", "shape"]
+    assert printed[3].startswith("├─ attention (TTT")
+    assert printed[3][50] == "…"
+    assert "[2, 4]" in printed[3]
+
+
 def test_a_long_formula_is_cut_before_it_is_dropped(two_layers: View) -> None:
     long = Module("a" * 10, "Linear", linear("x", 1_000_000, 2_000_000).inside)
     printed = table.render(view_of(Module("", "Net", (long, relu("act")))), width=106)
