@@ -12,6 +12,7 @@ from torch import nn
 
 import inspector
 from inspector.comparison import Comparison, Pair
+from inspector.report import comparison as report
 
 
 def compared(a: nn.Module, b: nn.Module, size: Any = (1, 8)) -> Comparison:
@@ -80,3 +81,23 @@ def test_every_call_stands_in_one_pair_and_sums_hold(left: list[int], right: lis
         assert total.difference == sum(
             (getattr(pair.b, name) if pair.b else 0) - (getattr(pair.a, name) if pair.a else 0) for pair in pairs
         )
+
+
+def test_many_tensors_of_one_module_are_counted_in_print() -> None:
+    """A module that makes no calls of its parts registers all their tensors itself: 20 layers' weights and biases."""
+
+    class Loose(nn.Module):
+        def __init__(self, dtype: torch.dtype) -> None:
+            super().__init__()
+            self.parts = nn.ModuleList(nn.Linear(8, 8, dtype=dtype) for _ in range(20))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + 1
+
+    found = compared(Loose(torch.float32), Loose(torch.float64))
+    (change,) = [change for change in found.root.changes if change.what == "tensors"]
+    assert len(change.a) == 40
+    told = str(found).splitlines()
+    assert any("and 36 more → " in line for line in told)
+    assert max(map(len, told)) < 500
+    assert "parts.19.bias" in str(report.document(found))

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from inspector.report import text
+from inspector.report.totals import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +24,10 @@ MARKS: dict[Mark, tuple[str, str]] = {
     "added": ("+", "only in B"),
     "removed": ("−", "only in A"),
 }
+
+
+#: Of more registered tensors than these, which one model alone has, the others are counted; JSON names them all.
+_TENSORS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,8 @@ def _also(pair: Pair) -> str:
     if "dtype" in changes:
         said.append(_arrow(changes["dtype"].a or "—", changes["dtype"].b or "—"))
     if "tensors" in changes:
-        said.append(" → ".join(", ".join(words) or "—" for words in (changes["tensors"].a, changes["tensors"].b)))
+        sides = (changes["tensors"].a, changes["tensors"].b)
+        said.append(" → ".join(some(words, most=_TENSORS) or "—" for words in sides))
     if not said and not {"output_shapes", "params", "macs", "kind"} & set(changes):
         for what in ("formula", "elementwise_ops"):
             if what in changes and not said:
