@@ -67,8 +67,10 @@ def experiment(
     """See ``_HELP``."""
     if export is not None and what != "data":
         raise InspectionError("--export belongs to data: inspector experiment data --export mnist.npz")
+    if form is not None and (what == "data" or (what == "list" and form != "json")):
+        raise InspectionError(f"{what} does not answer so: leave out --{form}")
     if what == "list":
-        screen.answer(_listed())
+        screen.answer(_listed(form))
         return
     if what == "data":
         screen.answer(_data(asked["data"], export))
@@ -172,15 +174,20 @@ def _summary(verdicts: dict[str, tuple[str, float]]) -> str:
     )
 
 
-def _listed() -> str:
+def _listed(form: str | None) -> str:
     from inspector.experiments.registry import experiment as find
     from inspector.experiments.registry import names
     from inspector.report.columns import wrapped
+    from inspector.report.document import to_json
 
+    experiments = {name: find(name) for name in names()}
+    if form == "json":
+        return to_json(
+            {name: {"about": found.about, "faults": dict(found.faults)} for name, found in experiments.items()}
+        )
     width = screen.width(sys.stdout)
     lines = []
-    for name in names():
-        found = find(name)
+    for name, found in experiments.items():
         lines += [name, *(f"    {part}" for part in wrapped(found.about, None if width is None else width - 4))]
         lines += [f"    --fault {fault}: {broken}" for fault, broken in found.faults.items()]
         lines.append("")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
-import sys
 import textwrap
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from inspector.cli import screen
+from inspector.cli.question import guarded
+from inspector.errors import InspectionError
 from inspector.formula import Formula
 
 if TYPE_CHECKING:
@@ -35,7 +37,9 @@ class Entry:
 
 @click.command()
 @click.argument("name", required=False)
-def formulas(name: str | None) -> None:
+@click.option("--json", "form", flag_value="json", help="Every rule with its formulas as JSON.")
+@guarded
+def formulas(name: str | None, form: str | None) -> None:
     """Print the textbook: every rule with its formulas and their source; or what is known of NAME.
 
     NAME is a function (conv2d), a layer (Conv2d) or a family (convolution).
@@ -47,10 +51,9 @@ def formulas(name: str | None) -> None:
             entry for entry in entries if {name, name.lower()} & set(entry.functions)
         ]
         if not found:
-            screen.complain(f"error: the textbook has no {name!r}. {_close(name, known)}")
-            sys.exit(2)
+            raise InspectionError(f"the textbook has no {name!r}. {_close(name, known)}")
         entries = [_narrowed(entry, name) for entry in found]
-    screen.answer("\n\n".join(_printed(entry) for entry in entries))
+    screen.answer(_json(entries) if form == "json" else "\n\n".join(_printed(entry) for entry in entries))
 
 
 def textbook() -> list[Entry]:
@@ -98,10 +101,36 @@ def _narrowed(entry: Entry, name: str) -> Entry:
     return replace(entry, formulas=tuple(own))
 
 
-def _printed(entry: Entry) -> str:
-    stated = sorted(
+def _json(entries: list[Entry]) -> str:
+    documents = [
+        {
+            "family": entry.family,
+            "functions": list(entry.functions),
+            "about": entry.words,
+            "formulas": [
+                {
+                    "counts": formula.counts,
+                    "text": formula.text,
+                    "when": formula.when,
+                    "symbols": dict(formula.symbols),
+                    "source": formula.source,
+                }
+                for formula in _in_order(entry)
+            ],
+        }
+        for entry in entries
+    ]
+    return json.dumps(documents, indent=2, ensure_ascii=False)
+
+
+def _in_order(entry: Entry) -> list[Formula]:
+    return sorted(
         (formula for _, formula in entry.formulas), key=lambda formula: (formula.counts != "params", formula.when)
     )
+
+
+def _printed(entry: Entry) -> str:
+    stated = _in_order(entry)
     lines = _wrapped(f"{entry.family}: {', '.join(entry.functions)}", 0)
     if entry.words:
         lines += _wrapped(entry.words, 2)

@@ -39,6 +39,19 @@ def test_list_names_experiments_and_faults() -> None:
     assert "--fault shifted: the numbers come from" in found.stdout
 
 
+def test_list_as_json() -> None:
+    found = json.loads(ask("list", "--json").stdout)
+    assert list(found) == list(EXPERIMENTS)
+    assert found["toy"]["faults"]["shifted"].startswith("the numbers come from")
+
+
+@pytest.mark.parametrize("options", [("list", "--markdown"), ("data", "--json")])
+def test_forms_that_there_are_not(options: tuple[str, str]) -> None:
+    refused = ask(*options)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert f"leave out {options[1]}" in refused.stderr
+
+
 def test_one_passes_and_its_fault_fails() -> None:
     passed, failed = ask("toy"), ask("toy", "--fault", "shifted")
     assert (passed.exit_code, failed.exit_code) == (0, 1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 from click.testing import CliRunner
 
 from inspector import rules
 from inspector.calls import name_of
 from inspector.cli import main
 from inspector.cli.formulas import textbook
+from inspector.formula import Formula
 
 
 def printed(*arguments: str) -> str:
@@ -49,3 +52,15 @@ def test_a_name_it_lacks_brings_close_ones() -> None:
     assert result.exit_code == 2
     assert result.stdout == ""
     assert "the textbook has no 'convd2'. Did you mean conv" in result.stderr
+
+
+def test_json_says_the_same_as_the_text() -> None:
+    (entry,) = json.loads(printed("conv2d", "--json"))
+    assert entry["family"] == "convolution"
+    assert "conv2d" in entry["functions"]
+    text = " ".join(printed("conv2d").split())
+    for formula in entry["formulas"]:
+        assert Formula(formula["text"], symbols=formula["symbols"]).render() in text
+        assert all(f"{symbol}: {meaning}" in text for symbol, meaning in formula["symbols"].items())
+    assert {formula["counts"] for formula in entry["formulas"]} == {"macs", "params"}
+    assert len(json.loads(printed("--json"))) == len(textbook())
