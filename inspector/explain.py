@@ -29,6 +29,11 @@ def explain(error: Exception, tracer: Tracer) -> str:
     where = place_of(error)
     if where:
         lines.append(f"  at {where}")
+    for size, number, line in tracer.symbols.numbers():
+        lines.append(f"  the forward turned the size {size} into a number{f' at {line}' if line else ''}")
+        lines.append(f"    {number} comes of sizes taken for the names, so the counts hold for no other size")
+    if tracer.symbols:
+        lines.append("  sizes are names here; give numbers (224 for H) where the forward needs them")
     recent = tracer.calls[-3:]
     if recent:
         lines.append("  the calls before it:")

@@ -65,7 +65,7 @@ class Recorder(TorchFunctionMode):
         self.calls: list[tuple[Any, ...]] = []
         self._pending = parameters
         self._home = home
-        self._symbols = symbols
+        self.symbols = symbols
         self._symbolic = bool(symbols)  # asked at every call
         self._real = real
         self._known = KnownValues()
@@ -81,7 +81,7 @@ class Recorder(TorchFunctionMode):
         if types and handlers_enabled():
             return self._by_handler(func, types, args, kwargs)
         if self._symbolic:
-            with self._symbols.in_a_rule():
+            with self.symbols.in_a_rule():
                 return self._call(func, args, kwargs)
         return self._call(func, args, kwargs)
 
@@ -170,7 +170,7 @@ class Recorder(TorchFunctionMode):
 
     @staticmethod
     def _parameters_formula(rule: Any, args: Any, kwargs: Any) -> BoundFormula | None:
-        formula = PARAMETERS.get(rule) or PARAMETERS.get(getattr(rule, "__wrapped__", None))
+        formula = PARAMETERS.get(rule) or PARAMETERS.get(getattr(rule, "__wrapped__", rule))
         try:
             return None if formula is None else formula(*args, **kwargs)
         except Exception:  # a call form it does not know: the elements are counted all the same
@@ -262,14 +262,14 @@ class Recorder(TorchFunctionMode):
     def _ask_pytorch(self, func: Any, args: Any, kwargs: Any) -> Any:
         if self._real:
             try:
-                _, macs = ask_pytorch(func, args, kwargs, self._symbols)
+                _, macs = ask_pytorch(func, args, kwargs, self.symbols)
             except Exception:  # no meta kernel: what runs for real is counted
                 output, macs, _ = count_inside(func, args, kwargs, real=True)
             else:
                 output = func(*args, **kwargs)
         else:
             try:
-                output, macs = ask_pytorch(func, args, kwargs, self._symbols)
+                output, macs = ask_pytorch(func, args, kwargs, self.symbols)
             except Exception as error:
                 if asks_for_values(error):
                     return self._from_values(func, args, kwargs, error)

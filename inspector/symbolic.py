@@ -5,7 +5,9 @@ The one adapter of ``ShapeEnv``, which PyTorch documents as experimental.
 
 from __future__ import annotations
 
+import logging
 import re
+import sys
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ import sympy
 import torch
 
 from inspector.internals import fake_tensors
+from inspector.places import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +29,22 @@ if TYPE_CHECKING:
 _HINT = 224
 #: How many conditions a note prints.
 _SHOWN = 8
+#: Stands for PyTorch's logger of sizes, which warns of each error that a person is told of anyway.
+_SILENT = logging.Logger("inspector.symbolic", logging.CRITICAL + 1)
+
+
+class _Guards(list[Any]):
+    """An environment's guards; of those that the model's own code asks for, not a rule, also the line that asks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_a_rule = False
+        self.asked: list[tuple[Any, str | None]] = []
+
+    def append(self, guard: Any) -> None:
+        if not self.in_a_rule:
+            self.asked.append((guard.expr, place(sys._getframe(1))))
+        super().append(guard)
 
 
 class Symbols:
@@ -35,7 +54,7 @@ class Symbols:
         self._env: ShapeEnv | None = None
         self._sizes: dict[str, Any] = {}
         self._names: dict[sympy.Symbol, sympy.Symbol] = {}
-        self._ours: set[int] = set()  # numbers of the environment's guards that rules asked for, not the model's code
+        self._guards = _Guards()
 
     def size(self, name: str) -> Any:
         """The ``SymInt`` of this name, the same one each time."""
@@ -45,6 +64,7 @@ class Symbols:
         if name not in self._sizes:
             if self._env is None:
                 self._env = ShapeEnv()
+                self._env.guards, self._env.log = self._guards, _SILENT
             hint = _HINT * (len(self._sizes) + 1)
             source = ConstantSource(name)
             symbol = self._env.create_symbol(hint, source, DimDynamic.DYNAMIC, None)
@@ -80,12 +100,13 @@ class Symbols:
     @contextmanager
     def in_a_rule(self) -> Iterator[None]:
         """What is asked of sizes inside is whether the call is valid, and no branch of the model's own."""
-        assert self._env is not None
-        before = len(self._env.guards)
+        guards = self._guards
+        outside = guards.in_a_rule
+        guards.in_a_rule = True
         try:
             yield
         finally:
-            self._ours.update(range(before, len(self._env.guards)))
+            guards.in_a_rule = outside
 
     def __bool__(self) -> bool:
         return bool(self._sizes)
@@ -99,27 +120,45 @@ class Symbols:
         return int(expression) if expression.is_Integer else expression
 
     def _expression(self, found: Any) -> Any:
-        """PyTorch's expression in sympy's words and the names given."""
+        """PyTorch's expression in sympy's words and the names given, with what is known of them put in."""
         assert self._env is not None
-        expression = self._env.replace(found)
+        return self._worded(self._env.replace(found))
+
+    def _worded(self, expression: Any) -> Any:
         for function, meaning in _meanings().items():
             expression = expression.replace(function, meaning)
         return expression.xreplace(self._names)
 
     def fixed(self) -> list[str]:
         """What the forward demanded of a name: one line for each that was held to a number or another name."""
-        assert self._env is not None or not self._sizes
-        told = []
+        told = {
+            str(held): f"this forward holds only where {held} = {number}{f', at {where}' if where else ''}"
+            for held, number, where in self.numbers()
+        }
         for name, size in self._sizes.items():
             value = self.read(size)
             if value != sympy.Symbol(name):
-                told.append(f"this forward holds only where {name} = {value}")
-        return told + self._branches()
+                told.setdefault(name, f"this forward holds only where {name} = {value}")
+        return [*told.values(), *self._branches()]
+
+    def numbers(self) -> list[tuple[Any, Any, str | None]]:
+        """(size, number, the user's line) of each size that the model's own code holds to a number, as ``int`` does.
+
+        The number follows from the size that stands for each name, which nobody gave.
+        """
+        return [
+            (self._worded(expr.lhs), expr.rhs, where)
+            for expr, where in self._guards.asked
+            if isinstance(expr, sympy.Eq) and expr.rhs.is_number
+        ]
 
     def _branches(self) -> list[str]:
         """One line with the conditions under which the model's own code takes the branches that were followed."""
-        guards = self._env.guards if self._env is not None else []
-        asked = [self._expression(guard.expr) for number, guard in enumerate(guards) if number not in self._ours]
+        asked = [
+            self._expression(expr)
+            for expr, _ in self._guards.asked
+            if not (isinstance(expr, sympy.Eq) and expr.rhs.is_number)
+        ]
         conditions = list(dict.fromkeys(str(condition) for condition in asked if condition != sympy.true))
         if not conditions:
             return []
@@ -144,6 +183,7 @@ def _meanings() -> dict[Any, Any]:
         functions.IntTrueDiv: lambda a, b: a / b,
         functions.FloatTrueDiv: lambda a, b: a / b,
         functions.ToFloat: lambda a: a,
+        functions.FloatPow: lambda a, b: a**b,
         functions.Max: sympy.Max,
         functions.Min: sympy.Min,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import sympy
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 import inspector
 from inspector.symbolic import Symbols
@@ -105,7 +107,8 @@ def test_two_names_that_would_have_to_be_equal_are_named() -> None:
 def test_a_name_that_is_held_to_a_number_is_told() -> None:
     p = inspector.predict(Fn(lambda x: x.view(-1, int(x.shape[1]))), ("N", "H"))
     (note,) = p.notes
-    assert note == f"this forward holds only where H = {p.modules[0].output_shapes[0][1]}"
+    assert note.startswith(f"this forward holds only where H = {p.modules[0].output_shapes[0][1]}, at ")
+    assert "test_symbolic.py:" in note
 
 
 def test_a_branch_on_a_size_holds_a_note() -> None:
@@ -229,3 +232,48 @@ def test_a_parameter_that_holds_data_is_spread_over_a_symbol(spread: str) -> Non
     assert p.modules[0].output_shapes == ((sympy.Symbol("N"), 6, 6),)
     assert {row.source for row in p.rows} == {"formula"}
     assert not p.unused_parameters
+
+
+class Square(nn.Module):
+    """Patches in one row, folded back into a square by the root of their number."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = x[:, :, ::4, ::4].flatten(2)
+        side = int(patches.shape[2] ** 0.5)  # the line that needs a number
+        return patches.unflatten(2, (side, side))
+
+
+def test_a_size_that_the_forward_turns_into_a_number_is_told_with_the_line() -> None:
+    with pytest.raises(inspector.InspectionError) as caught:
+        inspector.predict(Square(), ("N", 3, "H", "W"))
+    lines = str(caught.value).splitlines()
+    (turned,) = (number for number, line in enumerate(lines) if "into a number" in line)
+    assert "turned the size floor(" in lines[turned]
+    assert "H" in lines[turned]
+    assert lines[turned].endswith("side = int(patches.shape[2] ** 0.5)  # the line that needs a number")
+    assert "the counts hold for no other size" in lines[turned + 1]
+    assert "give numbers (224 for H)" in lines[turned + 2]
+    assert inspector.predict(Square(), (2, 3, 32, 32)).modules[0].output_shapes == ((2, 3, 8, 8),)
+
+
+def test_the_line_that_holds_a_size_to_a_number_stands_in_the_note() -> None:
+    p = inspector.predict(Fn(lambda x: x * int(x.shape[1] // 2)), ("N", "H"))
+    (note,) = p.notes
+    assert note.startswith("this forward holds only where floor(H/2) = ")
+    assert "test_symbolic.py:" in note
+
+
+def test_pytorch_logs_no_warning_of_sizes(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """What PyTorch cannot evaluate it logs as it raises; the person is told of the error alone."""
+
+    evaluate = ShapeEnv._evaluate_expr
+
+    def refuses(env: ShapeEnv, expression: Any, *args: Any, **kwargs: Any) -> Any:
+        if "//" in str(expression):
+            raise ArithmeticError("no such size")
+        return evaluate(env, expression, *args, **kwargs)
+
+    monkeypatch.setattr(ShapeEnv, "_evaluate_expr", refuses)
+    with pytest.raises(inspector.InspectionError, match="no such size"):
+        inspector.predict(Fn(lambda x: x * int(x.shape[0] // 3)), ("N",))
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

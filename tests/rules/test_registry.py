@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from types import FunctionType
 from typing import Any
 
@@ -214,11 +215,8 @@ def announces(function: Any) -> bool:
     kind: Any = nn.Parameter if function in FOR_SUBCLASSES else torch.clone
     equation = ("ij",) if function is torch.einsum else ()
     for count in range(1, 8):
-        with Seen() as seen:
-            try:
-                function(*equation, *(kind(torch.ones(2, 2, device="meta")) for _ in range(count)))
-            except Exception:  # noqa: S110  most counts are not the function's
-                pass
+        with Seen() as seen, suppress(Exception):  # most counts are not the function's
+            function(*equation, *(kind(torch.ones(2, 2, device="meta")) for _ in range(count)))
         if function in seen.functions:
             return True
     return False
