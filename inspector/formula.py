@@ -134,7 +134,27 @@ class Formula:
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """The number (or sympy expression) for these values; TypeError names a symbol that is missing or unknown."""
-        return self._evaluate(**values)
+        try:
+            return self._evaluate(**values)
+        except TypeError:
+            fault = self.fault(values)
+            if fault is None:
+                raise
+            raise TypeError(fault) from None
+
+    def fault(self, values: Mapping[str, Any]) -> str | None:
+        """What is wrong with the names of these values; None where each symbol has one.
+
+        >>> Formula("N*M**2").fault({"N": 2, "Q": 3})
+        "formula 'N*M**2' is bound to N, Q: 'M' is missing, 'Q' is none of its symbols"
+        """
+        missing = [repr(name) for name in sorted(self.symbols) if name not in values]
+        strange = [repr(name) for name in values if name not in self.symbols]
+        if not (missing or strange):
+            return None
+        told = [f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"] if missing else []
+        told += [f"{', '.join(strange)} {'is' if len(strange) == 1 else 'are'} none of its symbols"] if strange else []
+        return f"formula {self.text!r} is bound to {', '.join(values) or 'nothing'}: {', '.join(told)}"
 
     def expression(self) -> sympy.Expr:
         """The formula as a sympy expression of positive integer symbols."""
@@ -170,7 +190,10 @@ class BoundFormula:
             if len(self.values) == 1 and self.formula.text in self.values:  # one symbol is its own value
                 self._number = self.values[self.formula.text]
             else:
-                self._number = self.formula._evaluate(**self.values)
+                try:
+                    self._number = self.formula._evaluate(**self.values)
+                except TypeError:
+                    self._number = self.formula.evaluate(self.values)  # says which symbol is missing
         return self._number
 
     @property

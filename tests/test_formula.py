@@ -54,6 +54,12 @@ class TestNumber:
         """10¹² squared is 10²⁴, beyond 64 bits and beyond the 53 bits of a float."""
         assert Formula("N**2", counts="size")(N=10**12 + 1).number == 10**24 + 2 * 10**12 + 1
 
+    def test_a_symbol_without_value_is_named(self) -> None:
+        with pytest.raises(
+            TypeError, match=r"formula 'C_out\*.* is bound to C_out, C_in: 'G', 'K_h', 'K_w', 'b' are missing"
+        ):
+            _ = CONVOLUTION(C_out=6, C_in=1).number
+
     def test_is_computed_once(self) -> None:
         asked = []
 

@@ -89,6 +89,7 @@ class Registry:
 
 def _checked(rule: Rule, function: str) -> Rule:
     """The rule of a user, refused by name where it returns something else than rules return."""
+    name = f"the rule {getattr(rule, '__name__', repr(rule))} for {function}"
 
     @wraps(rule)
     def checked(*args: Any, **kwargs: Any) -> Any:
@@ -99,9 +100,12 @@ def _checked(rule: Rule, function: str) -> Rule:
             and _is_output(returned[0])
             and (returned[1] is None or isinstance(returned[1], BoundFormula))
         ):
-            return returned
+            fault = returned[1] and returned[1].formula.fault(returned[1].values)
+            if fault is None:
+                return returned
+            raise InspectionError(f"{name}: {fault}")
         raise InspectionError(
-            f"the rule {getattr(rule, '__name__', repr(rule))} for {function} must return (output, formula or None), "
+            f"{name} must return (output, formula or None), "
             f"the output a shape as a tuple or meta tensors, the formula bound to its values; got {returned!r}"
         )
 
