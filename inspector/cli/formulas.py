@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import textwrap
+import traceback
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -44,7 +45,13 @@ def formulas(name: str | None, form: str | None) -> None:
 
     NAME is a function (conv2d), a layer (Conv2d) or a family (convolution).
     """
-    entries = textbook()
+    try:
+        entries = textbook()
+    except (LookupError, ValueError) as error:  # as somebody meets them who writes a rule
+        step = [step for step in traceback.extract_tb(error.__traceback__) if step.name == "<module>"][-1]
+        raise InspectionError(
+            f"the textbook cannot be read: {error}\n  at {step.filename}:{step.lineno}: {step.line}"
+        ) from error
     if name is not None:
         known = {word for entry in entries for word in (entry.family, *entry.functions)}
         found = [entry for entry in entries if name == entry.family] or [
@@ -141,8 +148,14 @@ def _printed(entry: Entry) -> str:
     meanings = {symbol: words for formula in stated for symbol, words in formula.symbols.items()}
     if meanings:
         lines += _wrapped("; ".join(f"{symbol}: {meanings[symbol]}" for symbol in sorted(meanings)), 4)
-    sources = dict.fromkeys(formula.source for formula in stated if formula.source)
-    lines += [line for source in sources for line in _wrapped(f"source: {source}", 4)]
+    sources: dict[str, dict[str, None]] = {}  # source -> what it states
+    for formula in stated:
+        if formula.source:
+            what = f"{_WORDS[formula.counts]}{f' ({formula.when})' if formula.when else ''}"
+            sources.setdefault(formula.source, {})[what] = None
+    for source, whats in sources.items():
+        label = f"source of {', '.join(whats)}" if len(sources) > 1 else "source"
+        lines += _wrapped(f"{label}: {source}", 4)
     return "\n".join(lines)
 
 
@@ -154,5 +167,5 @@ def _wrapped(words: str, indent: int) -> list[str]:
 def _close(name: str, known: Iterable[str]) -> str:
     import difflib
 
-    close = difflib.get_close_matches(name.lower(), sorted(known), n=5, cutoff=0.5)
+    close = difflib.get_close_matches(name.lower(), sorted(known), n=5, cutoff=0.7)
     return f"Did you mean {', '.join(close)}?" if close else "`inspector formulas` prints all of it."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from inspector import rules
@@ -64,3 +65,31 @@ def test_json_says_the_same_as_the_text() -> None:
         assert all(f"{symbol}: {meaning}" in text for symbol, meaning in formula["symbols"].items())
     assert {formula["counts"] for formula in entry["formulas"]} == {"macs", "params"}
     assert len(json.loads(printed("--json"))) == len(textbook())
+
+
+def test_a_far_off_name_brings_none() -> None:
+    result = CliRunner().invoke(main, ["formulas", "nosuch"])
+    assert result.exit_code == 2
+    assert "Did you mean" not in result.stderr
+    assert "prints all of it" in result.stderr
+
+
+def test_several_sources_say_what_each_states() -> None:
+    lines = [" ".join(line.split()) for line in printed("Linear").splitlines()]
+    assert "source of parameters: torch.nn.Linear" in lines
+    assert any(line.startswith("source of MACs: torch.nn.Linear: y = xA") for line in lines)
+    assert "source of parameters, MACs: torch.nn.Conv2d" in printed("conv2d")
+    assert "    source: " in printed("relu")
+
+
+def test_a_symbol_without_meaning_in_the_textbook_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As somebody meets it who writes a rule: the formula, the symbol and the line, and no traceback."""
+
+    def being_written() -> None:
+        exec(compile("from inspector import Formula\nZ = Formula('n*Z')", "family.py", "exec"), {})
+
+    monkeypatch.setitem(textbook.__globals__, "textbook", being_written)
+    result = CliRunner().invoke(main, ["formulas"], catch_exceptions=False)
+    assert result.exit_code == 2
+    assert "formula 'n*Z': the symbol Z is explained nowhere" in result.stderr
+    assert "at family.py:2" in result.stderr
