@@ -188,7 +188,7 @@ class Question:
                 )
             return {"mode": self.mode}
         sizes, dtypes = arrange(
-            [parse_input(text) for text in self.inputs], [parameter.name for parameter in parameters]
+            [parse_input(text, least=0) for text in self.inputs], [parameter.name for parameter in parameters]
         )
         return {"input_size": sizes, "input_dtypes": dtypes, "mode": self.mode}
 

@@ -29,11 +29,15 @@ class InputShape:
     dtype: str | None = None
 
 
-def parse_input(text: str) -> InputShape:
+def parse_input(text: str, least: int = 1) -> InputShape:
     """Read one ``--input``.
 
+    Args:
+        text: as it was written.
+        least: the smallest size; 0 where PyTorch runs an empty batch.
+
     Raises:
-        InspectionError: the text is no shape, or a size is zero or negative.
+        InspectionError: the text is no shape, or a size is below the smallest.
 
     >>> parse_input("tokens=2,16:int64")
     InputShape(sizes=(2, 16), name='tokens', dtype='int64')
@@ -52,7 +56,7 @@ def parse_input(text: str) -> InputShape:
     dtype = parts[1] if len(parts) == 2 else None
     if dtype is not None and not _NAME.fullmatch(dtype.removeprefix("torch.")):
         raise InspectionError(f"--input {text!r}: {dtype!r} is no dtype. {_FORMS}")
-    return InputShape(_sizes(parts[0], text), name.strip() or None, dtype)
+    return InputShape(_sizes(parts[0], text, least), name.strip() or None, dtype)
 
 
 def _is_dtype(word: str) -> bool:
@@ -60,7 +64,7 @@ def _is_dtype(word: str) -> bool:
     return re.fullmatch(r"(torch\.)?(q?u?int|b?float|complex|bool|half|double|long|short|byte)\d*\w*", word) is not None
 
 
-def _sizes(written: str, text: str) -> tuple[Size, ...]:
+def _sizes(written: str, text: str, least: int) -> tuple[Size, ...]:
     inner = written.strip()
     if inner[:1] + inner[-1:] in ("[]", "()"):
         inner = inner[1:-1].strip()
@@ -72,8 +76,8 @@ def _sizes(written: str, text: str) -> tuple[Size, ...]:
         if not _SIZE.fullmatch(part):
             raise InspectionError(f"--input {text!r}: {part!r} is no size. {_FORMS}")
         size: Size = part if _NAME.fullmatch(part) else int(part)
-        if isinstance(size, int) and size < 1:
-            raise InspectionError(f"--input {text!r}: the size {size} must be at least 1.")
+        if isinstance(size, int) and size < least:
+            raise InspectionError(f"--input {text!r}: the size {size} must be at least {least}.")
         sizes.append(size)
     return tuple(sizes)
 

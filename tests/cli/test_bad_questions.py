@@ -138,9 +138,16 @@ def test_wrong_shape(run: Run) -> None:
     )
 
 
-@pytest.mark.parametrize("size", ["0", "-3"])
-def test_sizes_below_one(run: Run, size: str) -> None:
-    refused(run("summary", "Good", "--input", f"{size},4"), f"the size {size} must be at least 1")
+def test_a_negative_size(run: Run) -> None:
+    refused(run("summary", "Good", "--input", "-3,4"), "the size -3 must be at least 0")
+
+
+@pytest.mark.parametrize("command", ["summary", "verify", "memory"])
+def test_an_empty_batch_is_no_bad_question(run: Run, command: str) -> None:
+    """PyTorch runs it: no rows, so no products."""
+    result = run(command, "Good", "--input", "0,4")
+    assert result.exit_code == 0, result.stderr
+    assert "[0, " in result.stdout
 
 
 def test_sizes_beyond_memory(run: Run) -> None:
