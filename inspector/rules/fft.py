@@ -1,4 +1,5 @@
-"""Discrete Fourier transforms, whole, over windows in time, and back. One operation for each element of the result.
+"""Discrete Fourier transforms, whole, over windows in time, and back. One operation for each element of the result,
+as of all that is no product: it marks the call and does not measure its work, which grows with n·log n.
 
 Source: PyTorch documentation of ``torch.fft``, ``torch.stft`` and ``torch.istft``; Cooley & Tukey 1965.
 """
@@ -11,12 +12,19 @@ import torch
 from torch import Tensor
 
 from inspector.errors import ShapeError
-from inspector.rules.common import ELEMENTWISE, Rule, axes_of, empty, floating, product, real
+from inspector.formula import Formula
+from inspector.rules.common import Rule, axes_of, empty, floating, product, real
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from inspector.rules.common import Outcome
+
+TRANSFORMED = Formula(
+    "n",
+    counts="elementwise",
+    source="one operation for each element of the result: no measure of the transform's work, which grows with n·log n",
+)
 
 
 def _placed(input: Tensor, axes: Sequence[int], shape: Sequence[Any], dtype: torch.dtype) -> Tensor:
@@ -66,7 +74,7 @@ def _to_real(input: Tensor, axes: Sequence[int], size: Any) -> Tensor:
 
 
 def _counted(output: Tensor) -> Outcome:
-    return output, ELEMENTWISE(n=output.numel())
+    return output, TRANSFORMED(n=output.numel())
 
 
 def _complex(input: Tensor) -> torch.dtype:
@@ -195,7 +203,7 @@ def stft(
         output = empty((frames, input.shape[0], points), _complex(input)).permute(1, 2, 0)
     else:
         output = empty((*input.shape[:-1], frames, points), _complex(input)).transpose(-2, -1)
-    formula = ELEMENTWISE(n=output.numel())
+    formula = TRANSFORMED(n=output.numel())
     return (
         output if (return_complex if return_complex is not None else whole) else torch.view_as_real(output)
     ), formula
@@ -221,7 +229,7 @@ def istft(
     size = length if length is not None else whole - 2 * (n_fft // 2) if center else whole
     dtype = input.dtype if return_complex else real(input.dtype)
     shape = (*input.shape[:-2], size)
-    return empty(shape, dtype), ELEMENTWISE(n=product(shape))
+    return empty(shape, dtype), TRANSFORMED(n=product(shape))
 
 
 _FFT = torch.fft

@@ -93,3 +93,8 @@ def test_a_symbol_without_meaning_in_the_textbook_is_named(monkeypatch: pytest.M
     assert result.exit_code == 2
     assert "formula 'n*Z': the symbol Z is explained nowhere" in result.stderr
     assert "at family.py:2" in result.stderr
+
+
+def test_what_is_counted_by_elements_says_that_it_measures_no_transform() -> None:
+    for name in ("fft_fft", "fft_irfft", "stft"):
+        assert "no measure of the transform's work" in " ".join(printed(name).split())
