@@ -81,12 +81,17 @@ def optimal_batch(knee: float, critical: float, gamma: float = 1.0) -> float:
     return math.exp((gamma * math.log(knee) + math.log(critical)) / (1 + gamma))
 
 
-def cost_of_missing(factor: float) -> float:
-    """At most how much longer training takes at ``factor`` times the best batch size (or a ``factor``-th of it).
+def cost_of_missing(factor: float, gamma: float = 1.0) -> float:
+    """At most how many times as long training takes at ``factor`` = c times the best batch size.
 
-    With T(B) = α + βB the time is α + βB_crit + √(αβB_crit)·(c + 1/c) at c times the best batch. Because
-    α + βB_crit ≥ 2√(αβB_crit), its ratio to the best is at most (2 + c + 1/c)/4, reached where B* = B_crit. So the
-    optimum is flat: twice or half of it costs an eighth at most.
+    With r = B_crit/B_opt = (B_opt/B*)^γ the time there over the best is (1 + r/c)·((1 + r·c^γ)/(1 + r))^(1/γ)/(1 + r).
+    It is 1 at r = 0 and for r → ∞; between them the derivative of its logarithm is zero once, with a = c^γ at
+    r = ((γ + 1)·c − γ − a·c)/(a·(γ + 1 − γ·c) − 1). For the straight line that is r = 1, B* = B_crit, where the ratio
+    is (2 + c + 1/c)/4: twice or half of the optimum costs an eighth at most. A sharper knee forgives less.
+
+    Args:
+        factor: c, above 0.
+        gamma: γ of the update's time.
 
     Raises:
         InspectionError: the factor is not positive.
@@ -96,4 +101,11 @@ def cost_of_missing(factor: float) -> float:
     """
     if not factor > 0:
         raise InspectionError(f"a factor must be above 0, got {factor}")
-    return (2 + factor + 1 / factor) / 4
+    if gamma == 1:
+        return (2 + factor + 1 / factor) / 4
+    raised = factor**gamma
+    above, below = (gamma + 1) * factor - gamma - raised * factor, raised * (gamma + 1 - gamma * factor) - 1
+    if abs(below) < 1e-12:  # at c = 1 all r are alike
+        return 1.0
+    r = above / below
+    return (1 + r / factor) * ((1 + r * raised) / (1 + r)) ** (1 / gamma) / (1 + r)

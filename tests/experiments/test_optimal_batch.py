@@ -43,11 +43,25 @@ def test_a_sharp_knee_is_itself_the_optimum() -> None:
 
 
 @settings(max_examples=40, derandomize=True, deadline=None)
-@given(knee=SIZES, critical=SIZES, factor=st.floats(0.05, 20))
-def test_missing_the_optimum_costs_no_more_than_its_bound(knee: float, critical: float, factor: float) -> None:
-    best = optimal_batch(knee, critical)
-    ratio = time_to_target(factor * best, knee, 1, critical) / time_to_target(best, knee, 1, critical)
-    assert ratio <= cost_of_missing(factor) * (1 + 1e-12)
+@given(knee=SIZES, critical=SIZES, factor=st.floats(0.05, 20), gamma=st.just(1.0) | st.floats(1, 16))
+def test_missing_the_optimum_costs_no_more_than_its_bound(
+    knee: float, critical: float, factor: float, gamma: float
+) -> None:
+    best = optimal_batch(knee, critical, gamma)
+    least = time_to_target(best, knee, 1, critical, gamma)
+    assert time_to_target(factor * best, knee, 1, critical, gamma) <= least * cost_of_missing(factor, gamma) * (
+        1 + 1e-9
+    )
+
+
+@pytest.mark.parametrize(("factor", "gamma"), [(2.0, 2.0), (0.5, 2.0), (math.sqrt(2), 16.0), (0.05, 4.0)])
+def test_the_bound_is_the_largest_cost_of_all_noise_scales(factor: float, gamma: float) -> None:
+    costs = []
+    for exponent in range(-2000, 2000):
+        critical = 10 ** (exponent / 100)
+        best = optimal_batch(1, critical, gamma)
+        costs.append(time_to_target(factor * best, 1, 1, critical, gamma) / time_to_target(best, 1, 1, critical, gamma))
+    assert max(costs) == pytest.approx(cost_of_missing(factor, gamma), rel=1e-3)
 
 
 def test_the_bound_is_reached_where_knee_and_noise_are_equal() -> None:
