@@ -12,7 +12,7 @@ from inspector.experiments.advice_measures import batch_norm_need, memory_limit,
 from inspector.experiments.environment import described, halving, seed_of, seeded, usable
 from inspector.experiments.layer_needs import TOLERANCE, batch_norms, layer_needs
 from inspector.experiments.optimal_batch import CRITICAL_FACTOR, optimal_batch
-from inspector.experiments.recommendation import Advice, Finding, recommend
+from inspector.experiments.recommendation import Advice, Finding, doubts_about, recommend
 from inspector.experiments.remedies import remedies
 from inspector.experiments.training import batch_explained
 from inspector.preserve import preserved
@@ -133,6 +133,8 @@ def advise(
                 samples=len(x) if samples.real else None,
                 flat=flat.value,
                 noise=noise.value,
+                gamma=1.0 if law is None else law.gamma,
+                doubts=doubts_about(best, knee, noise),
             ),
             notes=tuple(notes),
         )
@@ -159,27 +161,23 @@ def _best(law: Law | None, knee: Finding, noise: Finding) -> Finding:
     missing = [each.name for each in (knee, noise) if each.value is None]
     if law is None or knee.value is None or noise.value is None:
         return Finding(name, None, None, None, f"needs {' and '.join(missing)}")
-    low, high = (optimal_batch(b, c, law.gamma) for b, c in zip(_ends(knee), _ends(noise), strict=True))
+    # An end that is not known is open: the interval of the noise scale has no upper one where |G|² may be zero.
+    low, high = (
+        optimal_batch(b, c, law.gamma) if b and c else None for b, c in ((knee.low, noise.low), (knee.high, noise.high))
+    )
     power = 1 / (1 + law.gamma)
     slack = CRITICAL_FACTOR**power
-    formula = f"√({knee.value:.3g}·{noise.value:.3g})"
+    formula = f"√({knee.figure} · {noise.figure})"
     if law.gamma != 1:
-        formula = f"({knee.value:.3g}^γ·{noise.value:.3g})^(1/(1 + γ)), γ = {law.gamma:.3g}"
+        formula = f"(({knee.figure})^γ · {noise.figure})^(1/(1 + γ)), γ = {law.gamma:.3g}"
     return Finding(
         name,
         optimal_batch(knee.value, noise.value, law.gamma),
-        low / slack,
-        high * slack,
+        low and low / slack,
+        high and high * slack,
         f"{formula}; the interval holds that the noise scale is the critical batch size to "
         "within an order of magnitude alone (McCandlish et al. 2018)",
     )
-
-
-def _ends(finding: Finding) -> tuple[float, float]:
-    value = finding.value or 0.0
-    low = finding.low or value
-    high = finding.high if finding.high is not None and finding.high < float("inf") else value
-    return low, high
 
 
 def _check(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor, name: str) -> None:

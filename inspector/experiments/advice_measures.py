@@ -13,7 +13,7 @@ from inspector.bench.sweep import doubling, sweep
 from inspector.errors import InspectionError
 from inspector.experiments.batch_noise import gradients, noise
 from inspector.experiments.environment import halving, seed_of
-from inspector.experiments.recommendation import Finding
+from inspector.experiments.recommendation import Finding, figure
 from inspector.experiments.training import Diverged, train
 from inspector.memory import memory
 from inspector.structure import deep_copy
@@ -83,7 +83,7 @@ def batch_norm_need(layers: Sequence[LayerNeed]) -> Finding:
     most = max(layers, key=lambda layer: layer.smallest or 0)
     smallest = most.smallest or 0
     ends = [math.ceil(smallest * most.independent / end) for end in (most.high, most.low)]
-    said = f"layer {most.path}, where a sample is worth {most.independent:.3g} values of {most.values}"
+    said = f"layer {most.path}, where a sample is worth {figure(most.independent)} values of {figure(most.values)}"
     return Finding("batch norm bears", smallest, max(2, ends[0]), max(2, ends[1]), said)
 
 
@@ -119,13 +119,20 @@ def update_times(
     law, (low, high) = knee_of(found.timings)
     curve = "" if law.gamma == 1 else f", γ = {law.gamma:.3g}"
     said = (
-        f"t₀ = {1e3 * law.fixed:.3g} ms, β = {1e3 * law.slope:.3g} ms a sample{curve}: forward, backward and update at "
-        f"{len(found.timings)} sizes from {first} to {last}; {found.limit or 'all that were asked for'}"
+        f"t₀ = {figure(1e3 * law.fixed)} ms, β = {figure(1e3 * law.slope)} ms a sample{curve}: forward, backward and "
+        f"update at {len(found.timings)} sizes from {first} to {figure(last)}; "
+        f"{found.limit or 'all that were asked for'}"
     )
     noisy = [str(size) for size, timing in found.timings.items() if timing.noisy]
     said += f"; noisy at {', '.join(noisy)}" if noisy else ""
     below, above = found.flat()
-    flat = Finding(_FLAT, below, below, above, f"T(B) ≤ 1.25·T({first}) by intervals; surely more from its end on")
+    flat = Finding(
+        _FLAT,
+        below,
+        below,
+        above,
+        f"T(B) ≤ 1.25·T({first}) by intervals, T({first}) in place of T(1), which batch norm may refuse",
+    )
     # A knee of 0 has no logarithm: below a thousandth of a sample there is none.
     value, low, high = (max(each, 1e-3) for each in (law.knee, low, high))
     return law, Finding("knee", value, low, high, said), flat, limit
@@ -145,7 +152,7 @@ def memory_limit(model: nn.Module, x: Tensor, place: torch.device) -> Finding:
     fixed = small - 2 * each
     fits = max(0, int((free - fixed) / each))
     said = (
-        f"predicted for Adam: {max(0.0, fixed) / 2**20:.3g} MiB + {each / 2**20:.3g} MiB a sample, "
+        f"predicted for Adam: {figure(max(0.0, fixed) / 2**20)} MiB + {figure(each / 2**20)} MiB a sample, "
         f"{free / 2**30:.1f} GiB are free"
     )
     return Finding(name, fits, fits, fits, said)

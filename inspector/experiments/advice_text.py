@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from inspector.experiments.recommendation import figure, interval
+from inspector.formula import format_count
 from inspector.report.columns import wrapped
 from inspector.report.markdown import escape
 
@@ -24,7 +26,8 @@ _NORM = {
 def headline(advice: Advice) -> str:
     """The recommendation in one line."""
     batch = advice.recommendation.batch
-    return f"{'no batch size' if batch is None else f'batch size {batch}'}; {_NORM[advice.recommendation.norm]}"
+    size = "no batch size can be named" if batch is None else f"batch size {format_count(batch)}"
+    return f"{size}; {_NORM[advice.recommendation.norm]}"
 
 
 def text(advice: Advice, width: int | None = None) -> str:
@@ -65,26 +68,17 @@ def markdown(advice: Advice) -> str:
 
 
 def _figures(finding: Finding) -> tuple[str, str]:
-    return _number(finding.value), _interval(finding.low, finding.high)
+    return finding.figure, finding.interval
 
 
 def _need(layer: LayerNeed) -> tuple[str, str, str]:
-    worth = f"{_number(layer.independent)} {_interval(layer.low, layer.high)}"
-    return str(layer.values), worth, "none" if layer.smallest is None else str(layer.smallest)
+    worth = f"{figure(layer.independent)} {interval(layer.low, layer.high)}"
+    smallest = "none" if layer.smallest is None else format_count(layer.smallest)
+    return format_count(layer.values), worth, smallest
 
 
 def _verdict(remedy: Remedy) -> str:
     return {True: "helps", False: "does not help", None: "not tried"}[remedy.helps]
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "—"
-    return f"{value:.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None or low == high else f"[{_number(low)}, {_number(high)}]"
 
 
 def _below(said: str, width: int | None) -> list[str]:

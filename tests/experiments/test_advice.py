@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
 
+from inspector.bench.knee import Law
 from inspector.errors import InspectionError
+from inspector.experiments import advice
 from inspector.experiments.advice import Samples, advise
 from inspector.experiments.documents import finite
+from inspector.experiments.recommendation import Finding
 
 
 def net(*norm: nn.Module) -> nn.Sequential:
@@ -45,6 +50,30 @@ def test_everything_is_found_and_the_model_stays(steady: None) -> None:
     assert all(parameter.grad is None for parameter in model.parameters())
     assert torch.equal(torch.random.get_rng_state(), state)
     json.dumps(finite(found.to_dict()), allow_nan=False)
+
+
+def test_a_knee_that_nobody_saw_names_no_batch(steady: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = advice.update_times
+
+    def unseen(*asked: Any) -> tuple[Any, ...]:
+        law, knee, *others = real(*asked)
+        return law, replace(knee, value=1600.0, low=1e-3, high=1600.0), *others
+
+    monkeypatch.setattr(advice, "update_times", unseen)
+    found = advise(net(nn.BatchNorm1d(16)), samples(), cross_entropy, most=16, updates=5)
+    assert found.recommendation.batch is None
+    assert "too uncertain" in found.recommendation.reasons[0]
+    assert "--most, or less other load on the machine, for knee, 1 600 [0.001, 1 600]" in str(found)
+    (best,) = (each for each in found.findings if each.name == "best batch for time")
+    assert best.evidence.startswith("√(1 600 · ")
+
+
+def test_a_noise_scale_without_an_upper_end_leaves_the_best_batch_open() -> None:
+    noise = Finding("noise", 100.0, 50.0, None, "")
+    best = advice._best(Law(3.0, 0.1), Finding("knee", 30.0, 20.0, 40.0, ""), noise)
+    assert best.low is not None
+    assert best.high is None
+    assert best.interval.endswith("∞)")
 
 
 @pytest.mark.slow
