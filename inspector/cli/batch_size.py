@@ -16,6 +16,7 @@ from inspector.cli.question import Question, guarded
 from inspector.cli.shapes import parse_input
 from inspector.cli.target import find_target
 from inspector.errors import InspectionError
+from inspector.formula import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -195,7 +196,7 @@ def _samples(data: str, size: str | None, loss: str) -> Samples:
         if not bool((y == y.round()).all()):
             raise InspectionError(f"--data {data}: {loss} takes classes, whole numbers from 0, and the labels are not")
         y = y.long()
-    return Samples(x, y, True, f"{len(x)} samples of {path.name}")
+    return Samples(x, y, True, f"{format_count(len(x))} samples of {path.name}")
 
 
 def _pair(data: str) -> tuple[Tensor, Tensor]:

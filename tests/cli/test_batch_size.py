@@ -12,6 +12,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from inspector.cli import main
+from inspector.cli.batch_size import _samples
 
 NET = """
 import torch
@@ -58,6 +59,12 @@ def test_the_answer(ask: Ask) -> None:
     for said in ("gradient noise scale", "knee", "memory limit", "batch norm bears", "norm  ", "Tried", "Recommended:"):
         assert said in result.stdout
     assert "own words" not in result.stdout
+
+
+def test_samples_are_counted_as_all_else_is(tmp_path: Path) -> None:
+    np.savez(tmp_path / "many.npz", x=np.zeros((1200, 2)), y=np.zeros(1200, dtype=int))
+    samples = _samples(str(tmp_path / "many.npz"), None, "cross_entropy")
+    assert samples.said == "1 200 samples of many.npz"
 
 
 @pytest.mark.slow
