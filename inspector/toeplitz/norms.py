@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from inspector.errors import InspectionError
+from inspector.formula import format_count
 from inspector.toeplitz import costs
 from inspector.toeplitz.circulant import UNIT, Circulant, Ring, copies, ring_around, ring_of
 from inspector.toeplitz.configuration import check_values
@@ -258,9 +259,9 @@ def _dense_matrix(operator: ConvOperator) -> Tensor:
     rows, columns = operator.shape
     if rows * columns > _MOST_ENTRIES:
         raise InspectionError(
-            f"the dense matrix {rows} × {columns} is too large for its decomposition ({rows * columns:,} entries, at "
-            f"most {_MOST_ENTRIES:,}): operator_norm with method 'auto' or 'bounds' needs no matrix, and circular "
-            "padding with a stride that divides the size gives all singular values at any size"
+            f"the dense matrix {format_count(rows)} × {format_count(columns)} is too large for its decomposition "
+            f"(at most {format_count(_MOST_ENTRIES)} entries): operator_norm with method 'auto' or 'bounds' needs no "
+            "matrix, and circular padding with a stride that divides the size gives all singular values at any size"
         )
     return operator.to_dense()
 
