@@ -13,9 +13,10 @@ from inspector.bench.sweep import doubling, sweep
 from inspector.errors import InspectionError
 from inspector.experiments.batch_noise import gradients, noise
 from inspector.experiments.environment import halving, seed_of
-from inspector.experiments.recommendation import Finding, figure
+from inspector.experiments.recommendation import Finding
 from inspector.experiments.training import Diverged, train
 from inspector.memory import memory
+from inspector.report.text import figure
 from inspector.structure import deep_copy
 
 if TYPE_CHECKING:

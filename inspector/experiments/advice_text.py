@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from inspector.experiments.recommendation import figure, interval
+from inspector.experiments.recommendation import interval
 from inspector.formula import format_count
 from inspector.report.columns import wrapped
 from inspector.report.markdown import escape
+from inspector.report.text import figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from inspector.experiments.optimal_batch import cost_of_missing
 from inspector.formula import format_count
-from inspector.report.text import percent
+from inspector.report.text import figure, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -271,17 +271,6 @@ def doubts_about(best: Finding, knee: Finding, noise: Finding) -> tuple[str, ...
         for each, needs in known
         if each.reach >= least
     )
-
-
-def figure(value: float) -> str:
-    """A number as it is printed: three digits; whole ones, and all from a thousand on, in groups of three.
-
-    >>> figure(29567), figure(1612.4), figure(999.7), figure(0.1279), figure(40.0)
-    ('29 567', '1 612', '1 000', '0.128', '40')
-    """
-    if math.isfinite(value) and (abs(value) >= 999.5 or value == round(value)):
-        return format_count(round(value))
-    return f"{value:.3g}"
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from inspector.report import text
 from inspector.report.benchmark import duration
 from inspector.report.columns import Column, printed, tabulated, wrapped
 
@@ -21,11 +22,11 @@ def render(found: Any, law: Any, knee: tuple[float, float] | None, *, width: int
     if law is not None and knee is not None:
         bend = "" if law.gamma == 1 else f", γ = {law.gamma:.2f}"
         said.append(f"T(B): {duration(law.fixed)} fixed and {duration(law.slope)} for each sample{bend}")
-        said.append(f"knee B* = {law.fixed / law.slope:.4g} ({knee[0]:.4g} to {knee[1]:.4g})")
+        said.append(f"knee B* = {text.figure(law.fixed / law.slope)} ({' to '.join(map(text.figure, knee))})")
     flat, above = found.flat()
     first = rows[0][0]
-    more = f", more from B = {above} on" if above is not None else ""
-    said.append(f"T(B) ≤ 1.25·T({first}) up to B = {flat} among those measured{more}")
+    more = f", more from B = {text.count(above)} on" if above is not None else ""
+    said.append(f"flat, T(B) ≤ 1.25·T({text.count(first)}), up to B = {text.count(flat)} among those measured{more}")
     said += [found.limit] if found.limit else []
     said += sorted({f"noisy: {timing.reason}" for _, timing, _ in rows if timing.noisy})
     lines += [[(part, "")] for words in said for part in wrapped(words, width)]
@@ -56,9 +57,9 @@ def document(found: Any, law: Any, knee: tuple[float, float] | None) -> dict[str
 
 def _columns() -> dict[str, Column[Any]]:
     return {
-        "batch": Column("Batch", True, lambda row: ((str(row[0]), ""),)),
+        "batch": Column("Batch", True, lambda row: ((text.count(row[0]), ""),)),
         "time": Column("Median", True, lambda row: ((duration(row[1].p50), ""),)),
         "interval": Column("Interval", False, lambda row: ((" to ".join(map(duration, row[1].interval)), ""),)),
-        "rate": Column("Samples/s", True, lambda row: ((f"{row[0] / row[1].p50:,.0f}", ""),)),
+        "rate": Column("Samples/s", True, lambda row: ((text.figure(row[0] / row[1].p50), ""),)),
         "growth": Column("T(B)/T(first)", True, lambda row: ((f"{row[2][0]:.3f}", ""),)),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -104,6 +105,17 @@ def size_of(nbytes: int) -> str:
         return count(nbytes)
     mega, mebi = (f"{nbytes / unit:,.2f}".replace(",", " ") for unit in (10**6, 2**20))
     return f"{count(nbytes)} ({mega} MB, {mebi} MiB)"
+
+
+def figure(value: float) -> str:
+    """A number as it is printed: three digits; whole ones, and all from a thousand on, in groups of three.
+
+    >>> figure(29567), figure(1612.4), figure(999.7), figure(0.1279), figure(40.0)
+    ('29 567', '1 612', '1 000', '0.128', '40')
+    """
+    if math.isfinite(value) and (abs(value) >= 999.5 or value == round(value)):
+        return format_count(round(value))
+    return f"{value:.3g}"
 
 
 def percent(share: float) -> str:
