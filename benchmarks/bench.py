@@ -28,6 +28,7 @@ from inspector.bench.knee import knee_of
 from inspector.bench.modes import MODES
 from inspector.bench.records import Ceilings
 from inspector.errors import InspectionError
+from inspector.report.text import figure
 from models.lenet import LeNet5
 
 HERE = Path(__file__).parent
@@ -197,10 +198,8 @@ def table(report: dict[str, Any]) -> str:
         parts.append(grid(["model, mode", "median", "floor", "efficiency"], rows))
     if "sweep" in report:
         told = report["sweep"]
-        low, high = told["interval"]
-        parts.append(
-            f"LeNet-5 over batch sizes: knee B* = {told['knee']:.3g} ({low:.3g} to {high:.3g}); {told['limit']}."
-        )
+        ends = " to ".join(map(figure, told["interval"]))
+        parts.append(f"LeNet-5 over batch sizes: knee B* = {figure(told['knee'])} ({ends}); {told['limit']}.")
     return "\n\n".join(parts)
 
 

@@ -145,7 +145,7 @@ class BestBatchSize(Experiment):
         seconds = _seconds(result.config, values)
         law = line(seconds)
         curve = [fewest * time_to_target(b, law.fixed, law.slope, critical) for b in sizes]
-        right.plot(sizes, curve, color=COLORS[1], label="(α + βB)·S(1 + B_crit/B)")
+        right.plot(sizes, curve, color=COLORS[1], label="(t₀ + βB)·S(1 + B_crit/B)")
         points(
             right, sizes, [interval([n * seconds[b] for n in _steps(values, b)]) for b in sizes], "trained", COLORS[0]
         )
@@ -209,13 +209,13 @@ def _claims(law: Law, critical: float, pilot: float, sizes: Sequence[int]) -> li
             "least-time",
             f"seconds to the target at the best batch size, S_min from {pilot:.4g} updates at {sizes[-1]}; machines "
             f"scatter, and rates miss: {_RATE_SLACK:.0%}",
-            Predicted(least[0], min(least), max(least), "S_min·(1 + B_crit/B)·(α + βB)"),
+            Predicted(least[0], min(least), max(least), "S_min·(1 + B_crit/B)·(t₀ + βB)"),
             tolerance=_RATE_SLACK,
         ),
         Claim(
             "too-small",
             f"batches of {sizes[0]} take so many times as long as the best ones, for any B_crit of the interval",
-            Predicted.exactly(max(1.0, min(small)), f"(1 + B_crit/{sizes[0]})(α + {sizes[0]}β) over the least"),
+            Predicted.exactly(max(1.0, min(small)), f"(1 + B_crit/{sizes[0]})(t₀ + {sizes[0]}β) over the least"),
             "at least",
         ),
     ]

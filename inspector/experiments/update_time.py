@@ -1,8 +1,8 @@
 """``update-time``: the time of one update against the batch size, of a small net and of a large one.
 
-T(B) = α + βB: α is what an update costs however few the samples (launches, the optimizer, Python), β what each sample
+T(B) = t₀ + βB: t₀ is what an update costs however few the samples (launches, the optimizer, Python), β what each sample
 adds; or the bent form of :mod:`inspector.bench.knee`, where Akaike's criterion prefers it. From it follow T(B)/T(1),
-which is (B* + B)/(B* + 1) of a line with the knee B* = α/β; up to which B an update is flat, T(B) ≤ 1.25·T(1); and for
+which is (B* + B)/(B* + 1) of a line with the knee B* = t₀/β; up to which B an update is flat, T(B) ≤ 1.25·T(1); and for
 the time of an epoch, which takes 1/B updates a sample, that no batch size makes it more than T(1)/β times as fast as
 single samples do: 1 + B* times of a line.
 """
@@ -210,7 +210,7 @@ def _on_gpu_claims() -> list[Claim]:
     graph = "as a CUDA graph, which is launched once, an update of the small net has at most eager's fixed time"
     limit = Predicted.exactly(1.25, "1.25")
     return [
-        Claim("graph-fixed", graph, Predicted.exactly(1.0, "α of the graph / α of eager"), "at most"),
+        Claim("graph-fixed", graph, Predicted.exactly(1.0, "t₀ of the graph / t₀ of eager"), "at most"),
         Claim(
             "small-flat",
             f"on a GPU an update of the small net with {_FLAT} samples takes at most 1.25 times as long as with one",

@@ -21,8 +21,8 @@ def render(found: Any, law: Any, knee: tuple[float, float] | None, *, width: int
     said = []
     if law is not None and knee is not None:
         bend = "" if law.gamma == 1 else f", γ = {law.gamma:.2f}"
-        said.append(f"T(B): {duration(law.fixed)} fixed and {duration(law.slope)} for each sample{bend}")
-        said.append(f"knee B* = {text.figure(law.fixed / law.slope)} ({' to '.join(map(text.figure, knee))})")
+        said.append(f"T(B): t₀ = {duration(law.fixed)}, β = {duration(law.slope)} a sample{bend}")
+        said.append(f"knee B* = t₀/β = {text.figure(law.fixed / law.slope)} ({' to '.join(map(text.figure, knee))})")
     flat, above = found.flat()
     first = rows[0][0]
     more = f", more from B = {text.count(above)} on" if above is not None else ""

@@ -20,7 +20,7 @@ def _asked(*arguments: str) -> tuple[int, str, str]:
 def test_sizes_their_law_and_how_far_it_is_flat() -> None:
     code, said, _ = _asked("--sizes", "1,64", "--samples", "8", "--seconds", "2")
     assert code == 0
-    assert "knee B* =" in said
+    assert "knee B* = t₀/β =" in said
     assert "flat, T(B) ≤ 1.25·T(1), up to B = " in said
 
 

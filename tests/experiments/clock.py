@@ -23,7 +23,7 @@ class _Launches(TorchDispatchMode):
 
 
 class WorkClock:
-    """T(B) = α + βB to the digit: operations count for α, floating-point operations for βB."""
+    """T(B) = t₀ + βB to the digit: operations count for t₀, floating-point operations for βB."""
 
     def __init__(self, *_: object, **__: object) -> None:
         self._known: dict[Callable[[], object], float] = {}

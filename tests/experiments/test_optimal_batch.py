@@ -31,9 +31,9 @@ def test_no_other_batch_is_faster(knee: float, critical: float, gamma: float, fa
 
 
 def test_the_straight_line_gives_the_root_of_the_product() -> None:
-    # α = 900 µs and β = 1 µs for each sample, B_crit = 400: √(900·400) = 600.
+    # t₀ = 900 µs and β = 1 µs for each sample, B_crit = 400: √(900·400) = 600.
     assert optimal_batch(900, 400) == pytest.approx(600, rel=1e-12)
-    # (α + βB)(1 + B_crit/B) at 600: 1500·(1 + 2/3) = 2500 = (√900 + √400)².
+    # (t₀ + βB)(1 + B_crit/B) at 600: 1500·(1 + 2/3) = 2500 = (√900 + √400)².
     assert time_to_target(600, 900, 1, 400) == pytest.approx((30 + 20) ** 2, rel=1e-12)
 
 

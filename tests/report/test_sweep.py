@@ -18,5 +18,6 @@ def test_counts_stand_in_groups_of_three() -> None:
     printed = render(found, Law(0.061, 5e-6), (11_000.0, 13_000.4), width=None, color=False)
     (row,) = (line.split("  ") for line in printed.splitlines() if line.startswith("2 048"))
     assert "20 000" in [cell.strip() for cell in row]
-    assert "knee B* = 12 200 (11 000 to 13 000)" in printed
+    assert "knee B* = t₀/β = 12 200 (11 000 to 13 000)" in printed
+    assert "T(B): t₀ = 61.00 ms, β = 5.00 µs a sample" in printed
     assert "flat, T(B) ≤ 1.25·T(1), up to B = 1 among those measured, more from B = 2 048 on" in printed
