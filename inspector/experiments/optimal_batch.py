@@ -108,4 +108,4 @@ def cost_of_missing(factor: float, gamma: float = 1.0) -> float:
     if abs(below) < 1e-12:  # at c = 1 all r are alike
         return 1.0
     r = above / below
-    return (1 + r / factor) * ((1 + r * raised) / (1 + r)) ** (1 / gamma) / (1 + r)
+    return float((1 + r / factor) * ((1 + r * raised) / (1 + r)) ** (1 / gamma) / (1 + r))
