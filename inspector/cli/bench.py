@@ -10,7 +10,7 @@ import click
 from inspector.cli import screen
 from inspector.cli.entry import INTERRUPTED
 from inspector.cli.files import writable
-from inspector.cli.question import Question, asks_of_a_model, guarded
+from inspector.cli.question import Question, asks_to_time_a_model, guarded
 from inspector.cli.scaling import scaling
 from inspector.cli.sweep import sweep
 from inspector.errors import InspectionError
@@ -54,7 +54,7 @@ bench.add_command(sweep)
 
 
 @bench.command()
-@asks_of_a_model
+@asks_to_time_a_model
 @click.option("--dtype", metavar="DTYPE", help="Convert parameters and inputs, such as bfloat16.")
 @click.option("--mode", "modes", default="eager", show_default=True, help="With commas: eager,compile,graph,...")
 @click.option("--backward", is_flag=True, help="Time a training step.")

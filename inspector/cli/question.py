@@ -50,15 +50,16 @@ _ASKING = (
         help="Real data: .pt, .npz or .safetensors. A dict is keyword arguments, a tuple positional ones.",
     ),
     click.option(
-        "--device", metavar="DEVICE", help="Where to build (and, in verify, to run) the model: cpu, cuda, meta."
-    ),
-    click.option(
         "--rules", metavar="FILE.py", multiple=True, help="Run this file first; it registers rules of your own."
     ),
     click.option(
         "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after this."
     ),
 )
+_BUILT_ON = click.option(
+    "--device", metavar="DEVICE", help="Where to build (and, in verify, to run) the model: cpu, cuda, meta."
+)
+_TIMED_ON = click.option("--device", metavar="DEVICE", help="Where to time the model: cpu or cuda.")
 #: How to follow it, and what to show of it.
 _SHOWING = (
     click.option("--module-path", metavar="PATH", help="Show this module and what is inside it alone."),
@@ -91,7 +92,7 @@ def guarded(command: _F) -> _F:
 
 def asks(command: _F) -> _F:
     """Give a command the options that say which model, on what input, and how to show it; and guard it."""
-    return _with(in_mode(command), (*_ASKING, *_SHOWING))
+    return _with(in_mode(command), (*_ASKING, _BUILT_ON, *_SHOWING))
 
 
 def in_mode(command: _F) -> _F:
@@ -102,7 +103,12 @@ def in_mode(command: _F) -> _F:
 
 def asks_of_a_model(command: _F) -> _F:
     """Give a command the options that say which model, on what input; and guard it."""
-    return _with(command, _ASKING)
+    return _with(command, (*_ASKING, _BUILT_ON))
+
+
+def asks_to_time_a_model(command: _F) -> _F:
+    """The same, of a model that is to run where times can be taken."""
+    return _with(command, (*_ASKING, _TIMED_ON))
 
 
 def complain_of_unknown(calls: int) -> None:

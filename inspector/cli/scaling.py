@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from inspector.cli import screen
-from inspector.cli.question import Question, asks_of_a_model
+from inspector.cli.question import Question, asks_to_time_a_model
 from inspector.errors import InspectionError
 
 
 @click.command()
-@asks_of_a_model
+@asks_to_time_a_model
 @click.option("--rounds", type=click.IntRange(min=4), default=15, show_default=True, metavar="N")
 def scaling(rounds: int, **options: Any) -> None:
     """Time a training step of TARGET on every process that torchrun started, each with its own batch of --input."""

@@ -9,12 +9,12 @@ import click
 
 from inspector.cli import screen
 from inspector.cli.numbers import read_numbers
-from inspector.cli.question import Question, asks_of_a_model
+from inspector.cli.question import Question, asks_to_time_a_model
 from inspector.errors import InspectionError
 
 
 @click.command()
-@asks_of_a_model
+@asks_to_time_a_model
 @click.option("--sizes", metavar="N,N,...", help="Batch sizes.  [default: 1,2,4,... as memory and time allow]")
 @click.option("--mode", default="eager", show_default=True, help="One of those of bench.")
 @click.option("--backward", is_flag=True, help="Time forward and backward.")

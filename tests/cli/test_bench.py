@@ -144,6 +144,13 @@ def test_exports(bench: Bench, base: Path) -> None:
     assert measurement.median > 0
 
 
+def test_where_times_are_taken_is_said_rightly(bench: Bench) -> None:
+    """The help of summary would promise the meta device, which this command refuses."""
+    for command in ("run", "sweep"):
+        assert "Where to time the model: cpu or cuda." in " ".join(bench(command, "--help").stdout.split())
+    assert bench(*LENET, "--device", "meta").exit_code == 2
+
+
 def test_ctrl_c_keeps_what_was_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     measure, calls = run.bench, []
 
