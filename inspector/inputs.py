@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -134,7 +135,7 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 
 def dtype_of(dtype: torch.dtype | str) -> torch.dtype:
-    """The dtype of this name; InspectionError lists the names there are.
+    """The dtype of this name; InspectionError tells those that are close, or all that there are.
 
     >>> dtype_of("int64"), dtype_of(torch.bool)
     (torch.int64, torch.bool)
@@ -144,7 +145,9 @@ def dtype_of(dtype: torch.dtype | str) -> torch.dtype:
     found = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else None
     if not isinstance(found, torch.dtype):
         names = sorted({dtype_name(value) for value in vars(torch).values() if isinstance(value, torch.dtype)})
-        raise InspectionError(f"{dtype!r} is no dtype; the names are {', '.join(names)}")
+        near = difflib.get_close_matches(str(dtype), names, n=2)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"the names are {', '.join(names)}"
+        raise InspectionError(f"{dtype!r} is no dtype; {hint}")
     return found
 
 

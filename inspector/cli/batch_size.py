@@ -14,7 +14,7 @@ from inspector.cli.alternatives import in_forms
 from inspector.cli.files import read_inputs
 from inspector.cli.question import Question, guarded
 from inspector.cli.shapes import parse_input
-from inspector.cli.target import find_target
+from inspector.cli.target import described, find_target
 from inspector.errors import InspectionError
 from inspector.formula import format_count
 
@@ -213,7 +213,7 @@ def _pair(data: str) -> tuple[Tensor, Tensor]:
             return x, y
         held = ", ".join(found)
     else:
-        held = f"a {type(found).__name__}"
+        held = described(found)
     raise InspectionError(
         f"--data {data}: expected samples ({', '.join(_INPUTS)}) and labels ({', '.join(_LABELS)}), it holds {held}"
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inspector.cli.target import described
 from inspector.errors import InspectionError
 
 if TYPE_CHECKING:
@@ -43,7 +45,9 @@ def _torch(file: Path) -> Any:
     import torch
 
     try:
-        data = torch.load(file, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it cannot load it warns before it raises
+            data = torch.load(file, weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as error:
         raise InspectionError(
             f"--input-file {file} is no file of plain tensors: it is damaged, or holds objects that could run code "
@@ -52,7 +56,7 @@ def _torch(file: Path) -> Any:
     if isinstance(data, (list, tuple)):
         return tuple(data)
     if not isinstance(data, (dict, torch.Tensor)):
-        raise InspectionError(f"--input-file {file} holds a {type(data).__name__}, not tensors")
+        raise InspectionError(f"--input-file {file} holds {described(data)}, not tensors")
     return data
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from inspector.cli.alternatives import in_forms
 from inspector.cli.question import guarded
 from inspector.cli.shapes import parse_input
 from inspector.cli.target import build as build_target
-from inspector.cli.target import find_target, parse_arguments
+from inspector.cli.target import find_target, near_files, parse_arguments
 from inspector.cli.users_code import users_code
 from inspector.errors import InspectionError
 
@@ -132,9 +131,7 @@ def _text(file: str) -> Any:
     if Path(file).is_dir():
         raise InspectionError(f"{file} is a folder; give the file that holds the table, or - for standard input")
     if not Path(file).exists():
-        beside = {path.name: str(path) for path in Path(file).parent.glob("*") if path.is_file()}
-        near = [beside[name] for name in difflib.get_close_matches(Path(file).name, beside, n=3)]
-        raise InspectionError(f"there is no file {file}." + (f" Did you mean {' or '.join(near)}?" if near else ""))
+        raise InspectionError(f"there is no file {file}. {near_files(Path(file))}".rstrip())
     return Path(file)
 
 

@@ -63,8 +63,7 @@ def load_file(path: str) -> ModuleType:
     """
     file = Path(path)
     if not file.is_file():
-        near = [str(entry) for entry in file.parent.glob("*.py")] if file.parent.is_dir() else []
-        raise InspectionError(f"there is no file {path}. {_did_you_mean(path, near)}")
+        raise InspectionError(f"there is no file {path}. {near_files(file, '*.py')}".rstrip())
     root, name = file.resolve().parent, file.stem
     while (root / "__init__.py").is_file():
         root, name = root.parent, f"{root.name}.{name}"
@@ -107,7 +106,7 @@ def build(target: Target, arguments: Mapping[str, Any]) -> nn.Module:
     except (Exception, SystemExit) as error:
         raise raised(f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})", error) from error
     if not isinstance(model, nn.Module):
-        raise InspectionError(f"{name} returned {_described(model)}, not a torch.nn.Module")
+        raise InspectionError(f"{name} returned {described(model)}, not a torch.nn.Module")
     return model
 
 
@@ -219,8 +218,15 @@ def _models_of(module: ModuleType, wanted: str) -> str:
     return f"Its models are {', '.join(own)}." if own else "It holds no model."
 
 
+def near_files(file: Path, pattern: str = "*") -> str:
+    """The files beside it whose names are close; folder and suffix, which they share, make none close."""
+    beside = {entry.stem: str(entry) for entry in file.parent.glob(pattern) if entry.is_file()}
+    close = difflib.get_close_matches(file.stem, beside, n=3)
+    return f"Did you mean {' or '.join(beside[stem] for stem in close)}?" if close else ""
+
+
 def _did_you_mean(wanted: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(wanted, known, n=3)
     return f"Did you mean {' or '.join(close)}?" if close else ""
 
 
@@ -232,5 +238,11 @@ def _definition(found: Any, module: ModuleType) -> tuple[str | None, int | None]
         return module.__file__, None
 
 
-def _described(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+def described(value: object) -> str:
+    """What kind of thing it is, in an error.
+
+    >>> described(None), described(3), described("text")
+    ('None', 'an int', 'a str')
+    """
+    kind = type(value).__name__
+    return "None" if value is None else f"a{'n' if kind[0] in 'aeiouAEIO' else ''} {kind}"

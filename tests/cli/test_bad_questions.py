@@ -50,6 +50,13 @@ def test_missing_file(run: Run) -> None:
     )
 
 
+def test_a_file_with_nothing_close(run: Run, tmp_path: Path) -> None:
+    """What a suffix and a long folder share makes no name close."""
+    (tmp_path / "hf.py").write_text("")
+    told = refused(run("summary", f"{tmp_path / 'nofile.py'}:Net"), "there is no file")
+    assert "Did you mean" not in told
+
+
 def test_missing_attribute(run: Run) -> None:
     refused(run("summary", "God"), "has no attribute 'God'. Did you mean Good")
 
@@ -161,7 +168,7 @@ def test_a_large_size_that_a_prediction_can_do(run: Run) -> None:
 
 
 def test_unknown_dtype(run: Run) -> None:
-    refused(run("summary", "Good", "--input", "2,4:itn64"), "'itn64' is no dtype", "int64")
+    refused(run("summary", "Good", "--input", "2,4:itn64"), "'itn64' is no dtype; did you mean int64")
 
 
 def test_wrong_dtype(run: Run) -> None:
@@ -220,6 +227,14 @@ def test_damaged_input_file(run: Run, tmp_path: Path, suffix: str, content: byte
     refused(run("summary", "Good", "--input-file", str(file)), f"--input-file {file}")
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit")  # which is deprecated since 2.9
+def test_a_scripted_model_is_no_input_and_said_once(run: Run, tmp_path: Path) -> None:
+    """PyTorch warns of such a file before it refuses it."""
+    torch.jit.script(torch.nn.ReLU()).save(tmp_path / "x.pt")
+    told = refused(run("summary", "Good", "--input-file", str(tmp_path / "x.pt")), "x.pt cannot be read: ")
+    assert len(told.splitlines()) == 1
+
+
 class Harm:
     """Would write a file when unpickled."""
 
@@ -243,7 +258,7 @@ def test_pickle_with_code_in_it_is_not_run(run: Run, tmp_path: Path) -> None:
 
 def test_input_file_without_tensors(run: Run, tmp_path: Path) -> None:
     torch.save(3, tmp_path / "x.pt")
-    refused(run("summary", "Good", "--input-file", str(tmp_path / "x.pt")), "holds a int, not tensors")
+    refused(run("summary", "Good", "--input-file", str(tmp_path / "x.pt")), "holds an int, not tensors")
 
 
 # Forwards
