@@ -36,8 +36,8 @@ COLUMNS = (
 def render(view: PredictionView, *, depth: int | None = None, sort: Sort | None = None) -> str:
     """One record for each line of the table, repeated blocks not folded, digits not grouped.
 
-    ``path`` is the module's, for a function the module's that called it. Unknown MACs are an empty field. Lines end in
-    CR LF, as RFC 4180 has it.
+    ``path`` is the module's, for a function the module's that called it. Unknown MACs are an empty field, and
+    shares are then of the known ones. Lines end in CR LF, as RFC 4180 has it.
     """
     file = io.StringIO()
     writer = csv.writer(file)
