@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from inspector.cli import main
 from inspector.cli.batch_size import _samples
+from tests.experiments.clock import undisturbed
 
 NET = """
 import torch
@@ -82,7 +83,8 @@ def test_classes_may_be_stored_as_floats(ask: Ask) -> None:
 
 
 @pytest.mark.slow
-def test_without_data_times_alone(ask: Ask) -> None:
+def test_without_data_times_alone(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    undisturbed(monkeypatch)
     result = ask("own_net.py:Net", "--input", "6", "--most", "8", "--markdown")
     assert result.exit_code == 0, result.stderr
     assert "needs real samples" in result.stdout

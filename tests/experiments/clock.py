@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
+
+from inspector.bench import measuring, sweep
 
 #: Seconds of one operation, however small, and of one floating-point operation.
 LAUNCH, FLOP = 1e-5, 1e-10
@@ -34,3 +38,9 @@ class WorkClock:
                 call()
             self._known[call] = LAUNCH * launches.seen + FLOP * flops.get_total_flops()
         return steps * self._known[call]
+
+
+def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times follow from what is computed, and no size is left out because the machine is slow."""
+    monkeypatch.setattr(measuring, "clock_for", WorkClock)
+    monkeypatch.setattr(sweep, "time", SimpleNamespace(perf_counter=lambda: 0.0))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from inspector.bench import measuring
 from inspector.experiments.registry import EXPERIMENTS
 
 from . import toy as toys
-from .clock import WorkClock
+from .clock import undisturbed
 
 
 @pytest.fixture
@@ -22,4 +21,4 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """Times follow from what is computed."""
-    monkeypatch.setattr(measuring, "clock_for", WorkClock)
+    undisturbed(monkeypatch)
