@@ -28,6 +28,7 @@ from inspector.bench.knee import knee_of
 from inspector.bench.modes import MODES
 from inspector.bench.records import Ceilings
 from inspector.errors import InspectionError
+from inspector.report.benchmark import duration
 from inspector.report.text import figure
 from models.lenet import LeNet5
 
@@ -136,10 +137,10 @@ def table(report: dict[str, Any]) -> str:
     rows = [
         [
             name,
-            f"{one['seconds'] * 1e3:.2f} ms",
-            f"{one['floor'] * 1e3:.2f} ms",
+            duration(one["seconds"]),
+            duration(one["floor"]),
             f"{one['floor'] / one['seconds']:.0%}",
-            f"{one['fused'] * 1e3:.2f} ms",
+            duration(one["fused"]),
             str(one["layers"]),
             str(len(one["passed"])),
             one["bound"],
@@ -166,7 +167,7 @@ def table(report: dict[str, Any]) -> str:
         rows = [
             [
                 name,
-                f"{one['theirs'] * 1e3:.2f} ms",
+                duration(one["theirs"]),
                 f"{one['ratio'] - 1:+.2%}",
                 _ends(one["interval"]),
                 _ends(one["itself"]),
@@ -189,8 +190,8 @@ def table(report: dict[str, Any]) -> str:
             if "reason" in one
             else [
                 name,
-                f"{one['seconds'] * 1e3:.2f} ms",
-                f"{one['floor'] * 1e3:.2f} ms",
+                duration(one["seconds"]),
+                duration(one["floor"]),
                 f"{one['floor'] / one['seconds']:.0%}",
             ]
             for name, one in report["modes"].items()
