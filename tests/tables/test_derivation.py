@@ -50,7 +50,7 @@ def test_every_number_of_a_line_is_the_formulas_own(solution: Solution) -> None:
 
 def test_json_holds_everything(solution: Solution) -> None:
     found = json.loads(derivation.to_json(solution))
-    assert (found["schema"], found["version"], found["total_params"]) == ("inspector.table", 1, 61706)
+    assert (found["schema_version"], found["total_params"]) == ("1.0", 61706)
     assert sum(row["params"] for row in found["rows"]) == 61706
     assert found["rows"][0]["hyperparameters"]["kernel"] == [5, 5]
     assert found["rows"][0]["derivation"][-1]["worked"] == "6 × (1 × 5² + 1) = 156"

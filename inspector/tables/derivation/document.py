@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from inspector.tables.solving.solution import Solution, SolvedRow
 
 #: Version of the JSON's layout.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = "1.0"
 
 
 def document(solution: Solution) -> dict[str, Any]:
     """Everything as plain data for JSON; its layout is versioned."""
     return {
-        "schema": "inspector.table",
-        "version": SCHEMA_VERSION,
+        "schema_version": SCHEMA_VERSION,
         "input_shape": list(solution.input_shape),
         "total_params": solution.total_params,
         "uncounted": list(solution.uncounted),
