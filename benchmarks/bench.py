@@ -106,8 +106,10 @@ def modes(device: str, limits: Ceilings, quick: bool) -> Iterator[tuple[str, dic
 
 
 def swept(device: str, quick: bool) -> dict[str, Any]:
-    """The example model over batch sizes: its law and knee."""
+    """The example model over batch sizes: its law and knee; on a machine too busy for two sizes, what stopped it."""
     found = sweep_batches(LeNet5(), (1, 1, 32, 32), device=device, samples=6, seconds=1 if quick else 20)
+    if len(found.timings) < 2:
+        return {"reason": found.limit}
     law, knee = knee_of(found.timings)
     return {
         "seconds": {size: timing.p50 for size, timing in found.timings.items()},
@@ -198,10 +200,15 @@ def table(report: dict[str, Any]) -> str:
         ]
         parts.append(grid(["model, mode", "median", "floor", "efficiency"], rows))
     if "sweep" in report:
-        told = report["sweep"]
-        ends = " to ".join(map(figure, told["interval"]))
-        parts.append(f"LeNet-5 over batch sizes: knee B* = {figure(told['knee'])} ({ends}); {told['limit']}.")
+        parts.append(f"LeNet-5 over batch sizes: {_sweep_words(report['sweep'])}.")
     return "\n\n".join(parts)
+
+
+def _sweep_words(told: dict[str, Any]) -> str:
+    if "reason" in told:
+        return f"no knee, for {told['reason']}"
+    ends = " to ".join(map(figure, told["interval"]))
+    return f"knee B* = {figure(told['knee'])} ({ends}); {told['limit']}"
 
 
 def _ends(interval: tuple[float, float]) -> str:

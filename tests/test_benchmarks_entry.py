@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import __main__ as entry
+from benchmarks import bench as bench_suite
 from benchmarks.__main__ import SUITES, Suite, arguments, chosen, main, run
 from benchmarks.bench import table
 from benchmarks.stopping import interrupts, write
@@ -237,3 +239,12 @@ def test_a_dry_run_for_a_gpu_needs_no_other_packages(tmp_path: Path) -> None:
         *("building", "materialising", "applying")
     }
     assert json.loads((tmp_path / "out" / "experiments.json").read_text())["devices"]["cpu"]["experiments"]
+
+
+def test_a_sweep_of_one_size_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = SimpleNamespace(timings={1: None}, limit="batch size 2 takes more than the time of 1 s allows")
+    monkeypatch.setattr(bench_suite, "sweep_batches", lambda *_, **__: stopped)
+    found = bench_suite.swept("cpu", quick=True)
+    assert found == {"reason": stopped.limit}
+    environment = {"name": "X", "torch": "2"}
+    assert f"no knee, for {stopped.limit}." in table({"environment": environment, "floors": {}, "sweep": found})
