@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils import swap_tensors
 
-from inspector.structure import PLAIN, map_tensors, tensors
+from inspector.structure import PLAIN, map_tensors, memory_of, tensors
 
 #: Functions that take the shape, dtype or device of their first argument and none of its values.
 FRESH: frozenset[Any] = frozenset(
@@ -67,7 +67,7 @@ class KnownValues:
         return not self._is_lost(tensor) and (id(tensor) in self.steps or not tensor.is_meta)
 
     def _is_lost(self, tensor: Tensor) -> bool:
-        return bool(self._lost) and _memory(tensor) in self._lost
+        return bool(self._lost) and memory_of(tensor) in self._lost
 
     def covers(self, args: Any, kwargs: Any) -> bool:
         """Every tensor among the arguments is known; true where there is none."""
@@ -89,16 +89,16 @@ class KnownValues:
         if target is not None and (output is None or any(result is target for result in results)):
             written.append(target)
         for tensor in written:
-            self._writes.setdefault(_memory(tensor), []).append(call)
+            self._writes.setdefault(memory_of(tensor), []).append(call)
         places = {id(tensor) for tensor in written}
         for index, result in enumerate(results):
             if id(result) not in places:
-                self.steps[id(result)] = (result, _Source(call, index, _memory(result)))
+                self.steps[id(result)] = (result, _Source(call, index, memory_of(result)))
 
     def forget(self, target: Tensor) -> None:
         """Something unknown was written into this tensor, and so into all that share its memory."""
         if id(target) in self.steps or not target.is_meta:
-            self._lost.add(_memory(target))
+            self._lost.add(memory_of(target))
 
     def value(self, tensor: Tensor) -> Tensor:
         """The tensor with its values, on the CPU.
@@ -108,7 +108,7 @@ class KnownValues:
         """
         if tensor not in self:
             raise Unknown
-        memory = _memory(tensor)
+        memory = memory_of(tensor)
         if id(tensor) not in self.steps and memory not in self._writes:
             return tensor
         with torch.no_grad():
@@ -185,7 +185,7 @@ class _Replay:
                     pending.append(held.call)
                     pending += self._earlier(held.memory, call.number)
                 else:
-                    pending += self._earlier(_memory(held), call.number)
+                    pending += self._earlier(memory_of(held), call.number)
 
     def _earlier(self, memory: int, before: int | None) -> list[_Call]:
         """Writes into a piece of memory, itself or through a view, before a call."""
@@ -198,7 +198,7 @@ class _Replay:
         if isinstance(value, _Source):
             return self._results[value.call.number][value.which]
         if isinstance(value, Tensor):
-            if _memory(value) not in self._writes:
+            if memory_of(value) not in self._writes:
                 return value.detach().cpu()
             if id(value) not in self._copies:
                 self._copies[id(value)] = value.detach().cpu().clone()
@@ -231,13 +231,6 @@ def _sources_in(value: Any) -> list[_Source | Tensor]:
 def stand_in(tensor: Tensor) -> Tensor:
     """A tensor of this size and dtype with values, which takes no memory."""
     return torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
-
-
-def _memory(tensor: Tensor) -> int:
-    try:
-        return int(tensor.untyped_storage()._cdata)
-    except (NotImplementedError, RuntimeError):  # a sparse tensor, or one inside a derivative, has no storage to name
-        return id(tensor)
 
 
 def map_arguments(value: Any, function: Any) -> Any:

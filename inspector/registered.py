@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
+from inspector.structure import memory_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -49,7 +51,7 @@ class RegisteredTensors:
         try:
             memories = [tensor.untyped_storage()._cdata for tensor in found]
         except (RuntimeError, NotImplementedError):
-            memories = [*map(_memory, found)]
+            memories = [*map(memory_of, found)]
         if len(set(memories)) < len(memories):
             firsts, numbers = self._shared(names, found, memories)
             self.numbers = {key: numbers[place] for key, place in parameters}
@@ -105,14 +107,6 @@ def _registrations(modules: list[tuple[str, nn.Module]]) -> tuple[list[str], lis
                         found.append(tensor)
                         buffers.append(buffer)
     return names, found, buffers
-
-
-def _memory(tensor: Tensor) -> int:
-    """What identifies its memory: its storage, or itself for sparse and opaque layouts, which have no single one."""
-    try:
-        return int(tensor.untyped_storage()._cdata)
-    except (RuntimeError, NotImplementedError):
-        return id(tensor)
 
 
 def _sized(tensor: Tensor) -> Tensor:

@@ -139,6 +139,21 @@ def _map(value: Any, function: Callable[[Tensor], Any], done: dict[int, Any], de
     return twin
 
 
+def memory_of(tensor: Tensor) -> int:
+    """What identifies a tensor's memory: its storage; itself where it has none to name.
+
+    Sparse and opaque layouts have none, nor tensors inside a derivative.
+
+    >>> x = torch.zeros(2, 3)
+    >>> memory_of(x.T) == memory_of(x), memory_of(x.clone()) == memory_of(x)
+    (True, False)
+    """
+    try:
+        return int(tensor.untyped_storage()._cdata)
+    except (NotImplementedError, RuntimeError):
+        return id(tensor)
+
+
 def deep_copy(model: nn.Module) -> nn.Module:
     """A deep copy, also of lazy buffers, which PyTorch cannot copy."""
     lazy = [buffer for buffer in model.buffers() if is_lazy(buffer)]
