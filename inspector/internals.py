@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from threading import Lock, get_ident
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -110,25 +111,41 @@ def batched(tensor: Tensor, level: int) -> Tensor:
 
 _WATCHERS: dict[int, Any] = {}
 _LOCK = Lock()
-_run_module: Any = torch.nn.Module._call_impl
+_module_call: Any = torch.nn.Module._wrapped_call_impl  # what ``module(x)`` runs
+#: The same before anybody watches.
+run_module = FunctionType(_module_call.__code__, _module_call.__globals__)
+_UNWATCHED = _module_call.__code__
 
 
-def _watched(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
-    watcher = _WATCHERS.get(get_ident())
-    return _run_module(module, *args, **kwargs) if watcher is None else watcher(_run_module, module, args, kwargs)
+def _watched(self: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+    watchers: Any = "watchers"
+    thread: Any = "thread"
+    run: Any = "run"
+    watcher = watchers.get(thread())
+    return run(self, *args, **kwargs) if watcher is None else watcher(self, args, kwargs)
+
+
+def with_constants(code: CodeType, constants: dict[str, Any]) -> CodeType:
+    """The code with objects in place of the texts that stand for them: it needs no names where it will run."""
+    return code.replace(co_consts=tuple([constants.get(c, c) if type(c) is str else c for c in code.co_consts]))
+
+
+_WATCHED = with_constants(_watched.__code__, {"watchers": _WATCHERS, "thread": get_ident, "run": run_module})
 
 
 @contextmanager
 def watching(watcher: Callable[..., Any]) -> Iterator[None]:
-    """Inside, each call of a module on this thread becomes ``watcher(run, module, args, kwargs)``; other threads go on.
+    """Inside, each call of a module on this thread becomes ``watcher(module, args, kwargs)``; other threads go on.
 
-    In place of global hooks, which run between the user's own hooks and cost each call several frames more.
+    In place of global hooks, which run between the user's own hooks and cost each call several frames more. The code
+    of PyTorch's function is exchanged and not the function: every class of modules would lose what Python remembers
+    of its attributes.
     """
     thread = get_ident()
     before = _WATCHERS.get(thread)
     with _LOCK:
         _WATCHERS[thread] = watcher
-        torch.nn.Module._call_impl = _watched  # type: ignore[method-assign, assignment]  # the one patch, put back below
+        _module_call.__code__ = _WATCHED  # the one patch, put back below
     try:
         yield
     finally:
@@ -138,7 +155,7 @@ def watching(watcher: Callable[..., Any]) -> Iterator[None]:
             else:
                 _WATCHERS[thread] = before
             if not _WATCHERS:
-                torch.nn.Module._call_impl = _run_module  # type: ignore[method-assign]  # takes the patch back
+                _module_call.__code__ = _UNWATCHED
 
 
 def watcher_here() -> Callable[..., Any] | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import compress
-from operator import not_
 from typing import TYPE_CHECKING, Any
 
 from inspector.calls import Call, name_of
@@ -193,7 +191,7 @@ class Prediction:
     @property
     def total_params(self) -> int:
         """Elements of all registered parameters, shared ones once."""
-        return sum(compress(self._registered.counts, map(not_, self._registered.buffers)))
+        return sum(self._registered.counts[: self._registered.parameters])
 
     @property
     def trainable_params(self) -> int:
@@ -203,7 +201,7 @@ class Prediction:
     @property
     def buffer_elements(self) -> int:
         """Elements of all registered buffers."""
-        return sum(compress(self._registered.counts, self._registered.buffers))
+        return sum(self._registered.counts[self._registered.parameters :])
 
     @property
     def total_macs(self) -> Any:

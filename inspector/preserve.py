@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import _random
 import random
 import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from ctypes import c_int, sizeof, string_at
-from functools import cache
-from itertools import chain, filterfalse, islice
+from functools import cache, partial
+from itertools import chain, compress, islice
 from operator import itemgetter
 from struct import pack, unpack_from
 from threading import RLock
@@ -34,6 +35,8 @@ _REGISTRIES = (
 _registries = itemgetter(*_REGISTRIES)
 #: How many entries of a module's ``__dict__`` are PyTorch's; the class's own attributes follow them.
 _OWN = len(nn.Module().__dict__)
+#: Where the layers of ``torch.nn`` come from: their forward keeps nothing in lists of its own.
+_PYTORCHS = "torch.nn.modules."
 #: Parameters together larger than this are not copied beforehand.
 _COPIED_BYTES = 2 * 2**30
 
@@ -58,55 +61,54 @@ def preserved(model: nn.Module, values: bool = True, modules: Iterable[nn.Module
         registries = [*chain.from_iterable(map(_registries, states))]
     except KeyError:  # those of a scripted module are objects of TorchScript, or absent
         registries = [state[name] for state in states for name in _REGISTRIES if name in state]
+    kinds = [*map(type, modules)]
+    others = {kind for kind in {*kinds} if not kind.__module__.startswith(_PYTORCHS)}
     own: list[Any] = []
-    for module, state in zip(modules, states, strict=True):
-        if not _is_pytorchs(module.__class__.__module__):
-            own += islice(state.values(), _OWN, None)
+    for state in compress(states, map(others.__contains__, kinds)):
+        own += islice(state.values(), _OWN, None)
     held = _held(own)
     states += held.states
     attributes = [*map(dict.copy, states)]
     containers = [*registries, *held.containers]
-    if not {*map(type, containers)} <= _CONTAINERS:
-        containers = [item for item in containers if type(item) in _CONTAINERS]
-    full, empty = [*filter(None, containers)], [*filterfalse(None, containers)]
-    contents, orders = [item.copy() for item in full], [*map(list, full)]
+    full = [*filter(None, containers)]
+    filled = len(full)
+    if not {*map(type, full)} <= _CONTAINERS:
+        full = [item for item in full if type(item) in _CONTAINERS]
+    contents = [item.copy() for item in full]
     restore_values = _values(model, modules, held.tensors) if values else None
     restore_generators = _generators()
     grad_mode = torch.is_grad_enabled()
     try:
         yield
     finally:
-        if not _same(full, contents, orders):  # all at once: a model has thousands, and hardly a forward changes one
-            for container, before, order in zip(full, contents, orders, strict=True):
-                if not _same([container], [before], [order]):
+        if not _same(full, contents):  # all at once: a model has thousands, and hardly a forward changes one
+            for container, before in zip(full, contents, strict=True):
+                if not _same([container], [before]):
                     container.clear()
                     container.extend(before) if type(container) is list else container.update(before)
+        if len([*filter(None, containers)]) != filled:
+            known = {*map(id, full)}
+            for container in filter(None, containers):
+                if id(container) not in known and type(container) in _CONTAINERS:
+                    container.clear()
         # Updated in place, never emptied: another thread may be reading this module.
         deque(map(dict.update, states, attributes), maxlen=0)
         if [*map(len, states)] != [*map(len, attributes)]:
             for state, before in zip(states, attributes, strict=True):
                 for name in state.keys() - before.keys():
                     del state[name]
-        for container in filter(None, empty):
-            container.clear()
         restore_generators()
         torch.set_grad_enabled(grad_mode)
         if restore_values is not None:
             restore_values()
 
 
-def _same(containers: list[Any], before: list[Any], orders: list[list[Any]]) -> bool:
+def _same(containers: list[Any], before: list[Any]) -> bool:
     """The containers hold what they held, in its order."""
     try:  # elements that are the same object are not compared further
-        return containers == before and [*map(list, containers)] == orders
+        return containers == before and [*chain.from_iterable(containers)] == [*chain.from_iterable(before)]
     except Exception:  # elements such as tensors refuse to be compared once they are other objects
         return False
-
-
-@cache
-def _is_pytorchs(room: str) -> bool:
-    """The module of a layer of ``torch.nn``: its forward keeps nothing in lists of its own."""
-    return room.startswith("torch.nn.modules.")
 
 
 class _Held(NamedTuple):
@@ -226,8 +228,7 @@ def _equal(tensor: Tensor, copy: Tensor) -> bool:
 
 def _generators() -> Callable[[], None]:
     """A function that puts back the global generators: Python's, NumPy's where loaded, PyTorch's on all devices."""
-    python = random.getstate()
-    restore_numpy = _numpy_generator()
+    restore_python, restore_numpy = _python_generator(), _numpy_generator()
     cpu = torch.random.get_rng_state()
     devices = [
         (backend, backend.get_rng_state_all())
@@ -237,7 +238,7 @@ def _generators() -> Callable[[], None]:
     mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
 
     def restore() -> None:
-        random.setstate(python)
+        restore_python()
         if restore_numpy is not None:
             restore_numpy()
         torch.random.set_rng_state(cpu)
@@ -247,6 +248,40 @@ def _generators() -> Callable[[], None]:
             torch.mps.set_rng_state(mps)
 
     return restore
+
+
+# Asking Python or NumPy for a state takes half as long as tracing a small model, and hardly any forward draws from
+# them: memory is compared, and understood only where it changed.
+
+
+def _python_generator() -> Callable[[], None]:
+    """A function that puts back Python's global generator."""
+    if not _python_is_understood():
+        return partial(random.setstate, random.getstate())
+    generator: Any = random.getstate.__self__  # type: ignore[attr-defined]  # behind ``random.random`` and its kin
+    words, waiting = _memory(generator, _random.Random), generator.gauss_next
+
+    def restore() -> None:
+        if _memory(generator, _random.Random) != words or generator.gauss_next is not waiting:
+            random.setstate(_python_state(words, waiting))
+
+    return restore
+
+
+def _python_state(memory: bytes, waiting: float | None) -> tuple[Any, ...]:
+    """What ``random.getstate`` says of a generator with this memory: its position, then the Mersenne twister's key."""
+    position, *key = unpack_from(f"i{_KEY}I", memory)
+    return random.Random.VERSION, (*key, position), waiting
+
+
+@cache
+def _python_is_understood() -> bool:
+    probe = random.Random(0)  # noqa: S311  nothing secret is drawn
+    probe.random()
+    return (
+        type(getattr(random.getstate, "__self__", None)) is random.Random
+        and _python_state(_memory(probe, _random.Random), None) == probe.getstate()
+    )
 
 
 def _numpy_generator() -> Callable[[], None] | None:
@@ -265,10 +300,9 @@ def _numpy_generator() -> Callable[[], None] | None:
 
         return restore_other
 
-    # Asking for a state takes half as long as tracing a small model, and hardly any forward draws from NumPy: memory is
-    # compared, and understood only where it changed.
     def memory() -> tuple[bytes, bytes]:
-        return string_at(generator.ctypes.state_address, _KEY_BYTES + sizeof(c_int)), _memory(random_state)
+        words = string_at(generator.ctypes.state_address, _KEY_BYTES + sizeof(c_int))
+        return words, _memory(random_state, type(random_state))
 
     words, beside = before = memory()
 
@@ -284,12 +318,13 @@ def _numpy_generator() -> Callable[[], None] | None:
     return restore
 
 
-_KEY_BYTES = 624 * 4  # of the Mersenne twister MT19937, which NumPy keeps before its position
+_KEY = 624  # words of the Mersenne twister MT19937; NumPy keeps its position behind them, Python before
+_KEY_BYTES = 4 * _KEY
 
 
-def _memory(thing: object) -> bytes:
-    """The memory of an object of C, after the header that every object has."""
-    return string_at(id(thing) + object.__basicsize__, type(thing).__basicsize__ - object.__basicsize__)
+def _memory(thing: object, kind: type) -> bytes:
+    """The memory that a class of C gives an object, after the header that every object has."""
+    return string_at(id(thing) + object.__basicsize__, kind.__basicsize__ - object.__basicsize__)
 
 
 def _waiting_number(random_state: Any, memory: bytes) -> tuple[int, float]:
@@ -301,7 +336,7 @@ def _waiting_number(random_state: Any, memory: bytes) -> tuple[int, float]:
     name, *state, _, _ = probe.get_state()
     number = 1 / 3
     probe.set_state((name, *state, 0, number))
-    without = _memory(probe)
+    without = _memory(probe, type(probe))
     probe.set_state((name, *state, 1, number))
-    flag = next(place for place, (a, b) in enumerate(zip(without, _memory(probe), strict=True)) if a != b)
+    flag = next(place for place, (a, b) in enumerate(zip(without, _memory(probe, type(probe)), strict=True)) if a != b)
     return memory[flag], unpack_from("d", memory, without.index(pack("d", number)))[0]

@@ -97,8 +97,7 @@ class Recorder(TorchFunctionMode):
                 return output
         return self.__torch_function__(func, (), args, kwargs)
 
-    def _call(self, func: Any, args: Any, kwargs: Any, own: dict[str, Any] | None = None) -> Any:
-        """Answer one call; ``own`` holds every parameter among its arguments, where that is known beforehand."""
+    def _call(self, func: Any, args: Any, kwargs: Any) -> Any:
         rule = RULES.get(func)
         if rule is None:
             return self._without_rule(func, args, kwargs or {})
@@ -114,11 +113,7 @@ class Recorder(TorchFunctionMode):
             return self._rule_failed(func, rule, args, kwargs or {})
         if type(output) is torch.Size or (type(output) is tuple and is_shape(output)):
             output = torch.empty(output, dtype=first_tensor(args, kwargs).dtype, device=_META)
-        if own is None:
-            return self._record(func, rule, args, kwargs, output, formula, output)
-        pending = self._pending
-        used = tuple([pending.pop(key) for key in map(id, own.values()) if key in pending]) if own else ()
-        return self._record(func, rule, args, kwargs, output, formula, output, used)
+        return self._record(func, rule, args, kwargs, output, formula, output)
 
     def _record(
         self,

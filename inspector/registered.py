@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import chain, compress, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from inspector.structure import memory_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 UNINITIALIZED = frozenset((UninitializedParameter, UninitializedBuffer))
 
@@ -29,84 +30,110 @@ class Registered(NamedTuple):
 
 
 class RegisteredTensors:
-    """Every parameter and buffer, each piece of memory once.
+    """Every parameter and buffer, each piece of memory once: parameters first, as ``named_parameters`` has them.
 
     Attributes:
-        counts: elements of each piece of memory, in the order of ``named_parameters`` with buffers among them.
-        buffers: whether it holds a buffer.
-        aliases: number of a piece -> the further names it has.
+        counts: elements of each piece of memory.
+        parameters: how many pieces hold a parameter; they are the first ones.
         numbers: id of a parameter -> number of its piece.
         lazy: some parameter or buffer has no shape yet.
     """
 
     def __init__(self, modules: list[tuple[str, nn.Module]]) -> None:
         # Column by column, for a model has thousands of tensors and one loop over all columns takes twice the time.
-        names, found, buffers = _registrations(modules)
-        self.aliases: dict[int, list[str]] = {}
-        lazy = {name for name, tensor in zip(names, found, strict=True) if type(tensor) in UNINITIALIZED}
-        self.lazy = bool(lazy)
-        parameters = [(id(tensor), place) for place, tensor in enumerate(found) if not buffers[place]]
+        # Nothing kept here holds a tensor: who keeps this keeps no memory of the model.
+        found, parameter_names = _registered([(path, m._parameters) for path, m in modules if m._parameters])
+        buffers, buffer_names = _registered([(path, m._buffers) for path, m in modules if m._buffers])
+        self._kept_names = (parameter_names, buffer_names)
+        self.numbers = {key: place for place, key in enumerate(map(id, found))}
+        self.parameters = len(found)
+        found += buffers
+        self.lazy = not UNINITIALIZED.isdisjoint(map(type, found))
+        self._unsized: set[int] = set()
         if self.lazy:
+            self._unsized = {place for place, tensor in enumerate(found) if type(tensor) in UNINITIALIZED}
             found = [*map(_sized, found)]
         try:
             memories = [tensor.untyped_storage()._cdata for tensor in found]
         except (RuntimeError, NotImplementedError):
             memories = [*map(memory_of, found)]
+        #: The piece of memory at each place, and the place where each piece comes first.
+        self._pieces: Sequence[int] = range(len(found))
+        self._firsts: Sequence[int] = self._pieces
         if len(set(memories)) < len(memories):
-            firsts, numbers = self._shared(names, found, memories)
-            self.numbers = {key: numbers[place] for key, place in parameters}
-            names = [names[place] for place in firsts]
-            found = [found[place] for place in firsts]
-            buffers = [buffers[place] for place in firsts]
-        else:
-            self.numbers = dict(parameters)
+            self._pieces, self._firsts = _shared(found, memories)
+            self.numbers = {key: self._pieces[place] for key, place in self.numbers.items()}
+            self.parameters = sum(place < self.parameters for place in self._firsts)
+            found = [found[place] for place in self._firsts]
         self.counts = [*map(Tensor.numel, found)]
-        self.buffers = buffers
-        self._names = names
-        self._shapes = [None if name in lazy else tensor.shape for name, tensor in zip(names, found, strict=True)]
+        self._shapes = [tensor.shape for tensor in found]
         self._dtypes = [tensor.dtype for tensor in found]
-        self._trainable = [t.requires_grad and not buffer for t, buffer in zip(found, buffers, strict=True)]
+        self._require_grad = [tensor.requires_grad for tensor in found]
 
     @cached_property
     def entries(self) -> list[Registered]:
         """One for each piece of memory."""
-        return [*map(Registered, self._names, self._shapes, self._dtypes, self.counts, self._trainable, self.buffers)]
+        shapes = [
+            None if place in self._unsized else shape for place, shape in zip(self._firsts, self._shapes, strict=True)
+        ]
+        buffers = [number >= self.parameters for number in range(len(self.counts))]
+        trainable = [flag and not buffer for flag, buffer in zip(self._require_grad, buffers, strict=True)]
+        names = [self._names[place] for place in self._firsts]
+        return [*map(Registered, names, shapes, self._dtypes, self.counts, trainable, buffers)]
+
+    @cached_property
+    def aliases(self) -> dict[int, list[str]]:
+        """Number of a piece -> the further names it has."""
+        found: dict[int, list[str]] = {}
+        for place, number in enumerate(self._pieces):
+            if place != self._firsts[number]:
+                found.setdefault(number, []).append(self._names[place])
+        return found
 
     def names(self, number: int) -> tuple[str, ...]:
         """Every name of one piece."""
-        return (self._names[number], *self.aliases.get(number, ()))
+        return (self._names[self._firsts[number]], *self.aliases.get(number, ()))
 
-    def _shared(self, names: list[str], found: list[Tensor], memories: list[int]) -> tuple[list[int], list[int]]:
-        """(the places where a piece comes first, the number of the piece at each place); notes the further names."""
-        pieces: dict[tuple[int, Any, int], int] = {}
-        firsts: list[int] = []
-        numbers: list[int] = []
-        for place, (tensor, memory) in enumerate(zip(found, memories, strict=True)):
-            offset = tensor.storage_offset() if tensor.layout is torch.strided else 0
-            number = pieces.setdefault((memory, offset, tensor.numel()), len(firsts))
-            if number == len(firsts):
-                firsts.append(place)
-            else:
-                self.aliases.setdefault(number, []).append(names[place])
-            numbers.append(number)
-        return firsts, numbers
+    @cached_property
+    def _names(self) -> list[str]:
+        """The name at each place."""
+        return [*chain.from_iterable(map(_Names.made, self._kept_names))]
 
 
-def _registrations(modules: list[tuple[str, nn.Module]]) -> tuple[list[str], list[Tensor], list[bool]]:
-    """Name, tensor and whether it is a buffer, of all that is registered, as often as it is registered."""
-    names: list[str] = []
-    found: list[Tensor] = []
-    buffers: list[bool] = []
-    for path, module in modules:
-        for table, buffer in ((module._parameters, False), (module._buffers, True)):
-            if table:
-                prefix = path + "." if path else ""
-                for name, tensor in table.items():
-                    if tensor is not None:
-                        names.append(prefix + name)
-                        found.append(tensor)
-                        buffers.append(buffer)
-    return names, found, buffers
+class _Names(NamedTuple):
+    """What the names of registered tensors are made of, when somebody asks."""
+
+    owners: list[tuple[str, int]]  # path of a module, and how many entries it has
+    keys: list[str]
+    present: list[bool]  # an entry may be None, such as the bias of a layer without one
+
+    def made(self) -> list[str]:
+        paths = chain.from_iterable([repeat(path, length) for path, length in self.owners])
+        named = [f"{path}.{key}" if path else key for path, key in zip(paths, self.keys, strict=True)]
+        return [*compress(named, self.present)]
+
+
+def _registered(tables: Sequence[tuple[str, Mapping[str, Tensor | None]]]) -> tuple[list[Tensor], _Names]:
+    """The tensors in these tables, as often as they are registered, and what their names are made of."""
+    found: list[Any] = [*chain.from_iterable([table.values() for _, table in tables])]
+    keys = [*chain.from_iterable([table.keys() for _, table in tables])]
+    present = [tensor is not None for tensor in found]
+    names = _Names([(path, len(table)) for path, table in tables], keys, present)
+    return (found if all(present) else [*compress(found, present)]), names
+
+
+def _shared(found: list[Tensor], memories: list[int]) -> tuple[list[int], list[int]]:
+    """(the number of the piece at each place, the places where a piece comes first)."""
+    pieces: dict[tuple[int, Any, int], int] = {}
+    firsts: list[int] = []
+    numbers: list[int] = []
+    for place, (tensor, memory) in enumerate(zip(found, memories, strict=True)):
+        offset = tensor.storage_offset() if tensor.layout is torch.strided else 0
+        number = pieces.setdefault((memory, offset, tensor.numel()), len(firsts))
+        if number == len(firsts):
+            firsts.append(place)
+        numbers.append(number)
+    return numbers, firsts
 
 
 def _sized(tensor: Tensor) -> Tensor:

@@ -15,8 +15,18 @@ from torch import Tensor, nn
 from inspector.calls import described, name_of
 from inspector.errors import NeedsData
 from inspector.fallback import asks_for_values, count_inside
-from inspector.internals import DisableTorchFunction, any_global_hook, watcher_here, watching
+from inspector.internals import (
+    DisableTorchFunction,
+    any_autocast_enabled,
+    any_global_hook,
+    functorch_level,
+    run_module,
+    watcher_here,
+    watching,
+)
 from inspector.recording import GIVE_DATA, Recorder
+from inspector.rules import RULES
+from inspector.rules.common import META
 from inspector.shortcuts import SHORTCUTS, is_sequence
 
 if TYPE_CHECKING:
@@ -66,26 +76,28 @@ class Tracer(Recorder):
         self._last = self._stopped_by = self.stopped_in = None
         self._known.settle(self._home)
 
-    def _call_module(self, run: Any, module: nn.Module, args: Any, kwargs: Any) -> Any:
+    def _call_module(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
         path = self._paths.get(id(module))
         if path is None:  # made during forward, or held where PyTorch does not register it: part of who calls it
-            return run(module, *args, **kwargs)
+            return run_module(module, *args, **kwargs)
         opened, calls, number = self._open, self.calls, len(self.modules)
         kind: type = module.__class__
         self.modules.append((path, kind, opened[-1], len(calls)))
+        alone = len(args) == 1 and not kwargs
+        if alone and kind in SHORTCUTS:
+            output = self._at_once(SHORTCUTS[kind], module, args[0], number)
+            if output is not None:
+                return output
         self.returns.append(_NOTHING_RETURNED)
         opened.append(number)
         try:
-            if len(args) != 1 or kwargs:
-                output = run(module, *args, **kwargs)
-            elif kind in SHORTCUTS:
-                output = self._run_shortcut(SHORTCUTS[kind], run, module, args[0])
-            elif is_sequence(kind) and self._is_plain(module):
+            if alone and is_sequence(kind) and self._is_plain(module):
                 output = args[0]
-                for child in module._modules.values():
-                    output = child(output)  # type: ignore[misc]  # None is no module of a sequence
+                for child in module._modules.values():  # a layer is met at once, without PyTorch's way to it
+                    known = child.__class__ in SHORTCUTS
+                    output = self._call_module(child, (output,), {}) if known else child(output)  # type: ignore[arg-type, misc]
             else:
-                output = run(module, *args)
+                output = run_module(module, *args, **kwargs)
         except BaseException as error:
             if error is not self._stopped_by:  # else it came from a module further in
                 self._stopped_by, self.stopped_in = error, (path, module.__class__, args)
@@ -101,16 +113,49 @@ class Tracer(Recorder):
                 self.returns[number] = (len(calls), *described(output))
         return output
 
-    def _run_shortcut(self, shortcut: Shortcut, run: Any, module: nn.Module, x: Any) -> Any:
-        """At once the one call that this module's forward makes."""
-        if type(x) is Tensor and self._is_plain(module):
-            with DisableTorchFunction():
+    def _at_once(self, shortcut: Shortcut, module: nn.Module, x: Any, number: int) -> Tensor | None:
+        """What a module returns whose forward makes one call, and that call's row, without a walk through its forward.
+
+        None where anything is out of the ordinary: what is wrong with the input, for one, the forward tells better.
+        """
+        if (
+            type(x) is not Tensor
+            or self._real
+            or self._symbolic
+            or any_autocast_enabled()
+            or functorch_level() is not None
+        ):
+            return None
+        calls = self.calls
+        with DisableTorchFunction():
+            if not x.is_meta or id(x) in self._known.steps or not self._is_plain(module):
+                return None
+            try:
                 call = shortcut(module, x)
-                if call is not None:
-                    if self._symbolic:
-                        return self.__torch_function__(call[0], (), call[1], call[2])
-                    return self._call(*call, module._parameters)
-        return run(module, x)
+                if call is None:
+                    return None
+                function, args, options = call
+                rule = RULES[function]
+                output, formula = rule(*args, **options) if options else rule(*args)
+            except Exception:
+                return None
+            if type(output) is Tensor:
+                shapes = (output.shape,)
+                dtype = output.dtype
+            else:
+                shapes = (output,)
+                dtype = x.dtype
+                output = torch.empty(output, dtype=dtype, device=META)
+            own, pending = module._parameters, self._pending
+            used = [pending.pop(key) for key in map(id, own.values()) if key in pending] if own else None
+            if used:
+                formula_of_params = self._parameters_formula(rule, args, options or {})
+                calls.append((function, shapes, dtype, formula, number, tuple(used), formula_of_params))
+            else:
+                calls.append((function, shapes, dtype, formula, number))
+        self.returns.append((len(calls), shapes, (dtype,)))
+        self._last = output
+        return output
 
     def _is_plain(self, module: nn.Module) -> bool:
         """Its call is its class's forward and nothing else: nobody hooked it or gave it another forward."""

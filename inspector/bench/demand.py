@@ -148,6 +148,9 @@ class _DemandTracer(Tracer):
         nothing = (_NOTHING, Fraction(0), Fraction(0))
         return [self._noted.get(number, nothing) for number in range(rows)]
 
+    def _at_once(self, *given: Any) -> None:
+        """Every call is to be noted: modules walk through their forward."""
+
     def _record(
         self,
         func: Any,

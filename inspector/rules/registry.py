@@ -16,6 +16,7 @@ from torch.overrides import get_testing_overrides, handle_torch_function, has_to
 
 from inspector.errors import InspectionError
 from inspector.formula import BoundFormula
+from inspector.internals import with_constants
 from inspector.rules import aten, vision
 from inspector.structure import tensors
 
@@ -224,8 +225,7 @@ def _announcing(code: Any, announce: Callable[..., Any]) -> Any:
     room: dict[str, Any] = {}
     exec("\n".join(lines), room)  # noqa: S102  a text of our own with the names of variables that Python itself has read
     made = room["around"]().__code__
-    return made.replace(
-        co_consts=tuple([announce if constant == _MARK else constant for constant in made.co_consts]),
+    return with_constants(made, {_MARK: announce}).replace(
         co_name=code.co_name,
         co_qualname=code.co_qualname,
         co_filename=code.co_filename,
