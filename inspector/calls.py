@@ -16,7 +16,8 @@ from inspector.rules.common import META
 from inspector.structure import tensors
 
 if TYPE_CHECKING:
-    from inspector.formula import BoundFormula
+    from inspector.formula import BoundFormula, Formula
+    from inspector.rules.common import ToBind
 
 
 class Call(NamedTuple):
@@ -25,10 +26,10 @@ class Call(NamedTuple):
     function: Any
     shapes: tuple[Any, ...]
     dtype: torch.dtype | None
-    formula: BoundFormula | None
+    formula: BoundFormula | Formula | None  # unbound: of the elements of the first result
     module: int
     parameters: tuple[int, ...] = ()
-    params_formula: BoundFormula | None = None
+    params_formula: BoundFormula | ToBind | None = None
     macs: Any = 0  # of a call without rule: what PyTorch counts, None where it knows no count
     by_pytorch: bool = False
     data_dependent: bool = False

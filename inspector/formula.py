@@ -8,10 +8,11 @@ call of a forward pass. Values may be integers or sympy expressions. No torch is
 from __future__ import annotations
 
 import ast
+from math import prod
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import sympy
 
@@ -131,6 +132,14 @@ class Formula:
     def __call__(self, **values: Any) -> BoundFormula:
         """Bind a value to every symbol."""
         return BoundFormula(self, values)
+
+    def of(self, shape: Sequence[Any]) -> BoundFormula:
+        """A formula of ``n`` alone, bound to the elements of a tensor of this shape.
+
+        >>> Formula("n", counts="elementwise").of((2, 3)).number
+        6
+        """
+        return self(n=prod(shape))
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """The number (or sympy expression) for these values; TypeError names a symbol that is missing or unknown."""

@@ -6,6 +6,7 @@ Each function says which public behaviour it stands in for. Checked on torch 2.9
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from threading import Lock, get_ident
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
@@ -156,6 +157,26 @@ def watching(watcher: Callable[..., Any]) -> Iterator[None]:
                 _WATCHERS[thread] = before
             if not _WATCHERS:
                 _module_call.__code__ = _UNWATCHED
+
+
+@lru_cache(maxsize=4096)
+def _calls_forward(kind: type) -> bool:
+    """Instances are called in PyTorch's own way, which ends in ``forward``; a scripted one runs elsewhere."""
+    own: Any = getattr(kind, "_call_impl")  # noqa: B009  of a module's class
+    return own is torch.nn.Module._call_impl and not issubclass(kind, torch.jit.ScriptModule)
+
+
+def only_forward(module: torch.nn.Module) -> bool:
+    """A call of the module is a call of its ``forward``, but for hooks of all modules: it has none of its own."""
+    kind: type = module.__class__
+    state = module.__dict__
+    return _calls_forward(kind) and not (
+        state["_forward_hooks"]
+        or state["_forward_pre_hooks"]
+        or state["_backward_hooks"]
+        or state["_backward_pre_hooks"]
+        or "_call_impl" in state
+    )
 
 
 def watcher_here() -> Callable[..., Any] | None:

@@ -82,7 +82,7 @@ class KnownValues:
     def remember(self, function: Any, args: Any, kwargs: Any, output: Any) -> None:
         """Note that ``output`` is what ``function`` gives for known arguments, or writes into one of them."""
         self._count += 1
-        call = _Call(self._count, function, self._sources(args), self._sources(kwargs))
+        call = _Call(self._count, function, map_arguments(args, self._source), map_arguments(kwargs, self._source))
         results = tensors(output)
         target = args[0] if args and isinstance(args[0], Tensor) else None
         written = tensors(kwargs["out"]) if kwargs.get("out") is not None else []
@@ -141,12 +141,9 @@ class KnownValues:
         except Unknown:
             return tensor
 
-    def _sources(self, value: Any) -> Any:
-        def source(tensor: Tensor) -> Any:
-            entry = self.steps.get(id(tensor))
-            return entry[1] if entry is not None else tensor
-
-        return map_arguments(value, source)
+    def _source(self, tensor: Tensor) -> Any:
+        entry = self.steps.get(id(tensor))
+        return entry[1] if entry is not None else tensor
 
 
 class _Replay:
@@ -235,12 +232,19 @@ def stand_in(tensor: Tensor) -> Tensor:
 
 def map_arguments(value: Any, function: Any) -> Any:
     """Arguments with ``function`` applied to every tensor, those inside slices too."""
-    if isinstance(value, slice):
-        return slice(*(map_arguments(part, function) for part in (value.start, value.stop, value.step)))
-    if type(value) in (tuple, list):
-        return type(value)(map_arguments(item, function) for item in value)
-    if type(value) is dict:
-        return {key: map_arguments(item, function) for key, item in value.items()}
     if type(value) in PLAIN:
         return value
+    if type(value) is slice:
+        parts = (value.start, value.stop, value.step)
+        if PLAIN.issuperset(map(type, parts)):
+            return value
+        return slice(*[map_arguments(part, function) for part in parts])
+    if type(value) in (tuple, list):
+        if PLAIN.issuperset(map(type, value)):
+            return type(value)(value)
+        return type(value)([map_arguments(item, function) for item in value])
+    if type(value) is dict:
+        if PLAIN.issuperset(map(type, value.values())):
+            return value.copy()
+        return {key: map_arguments(item, function) for key, item in value.items()}
     return map_tensors(value, function)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from inspector.calls import Call, name_of
@@ -67,15 +68,10 @@ class Prediction:
 
     def _row(self, call: Call) -> Row:
         params = sum(self._registered.counts[number] for number in call.parameters)
-        params_formula = call.params_formula
+        params_formula = call.params_formula() if callable(call.params_formula) else call.params_formula
         if params and (params_formula is None or params_formula.number != params):
             params_formula = _PARAMETER_ELEMENTS(n=params)
         macs, elementwise = self._work(call)
-        formula = call.formula
-        if formula is not None and self._symbols:
-            formula = BoundFormula(
-                formula.formula, {name: self._symbols.read(value) for name, value in formula.values.items()}
-            )
         note = f"once for each of {call.times} mapped examples" if call.times != 1 else ""
         return Row(
             path=self._entered[call.module][0] if call.module >= 0 else "",
@@ -86,7 +82,7 @@ class Prediction:
             macs=macs,
             elementwise_ops=elementwise,
             source="pytorch" if call.by_pytorch else "formula",
-            formula=formula,
+            formula=self._bound(call),
             params_formula=params_formula if params else None,
             module=max(call.module, 0),
             data_dependent=call.data_dependent,
@@ -96,15 +92,23 @@ class Prediction:
     def _shape(self, shape: Any) -> tuple[Any, ...]:
         return tuple(map(self._symbols.read, shape)) if self._symbols else tuple(shape)
 
+    def _bound(self, call: Call) -> BoundFormula | None:
+        """The formula of a call's work, with the names of sizes where sizes are named."""
+        formula = call.formula
+        if isinstance(formula, Formula):
+            return formula.of(self._shape(call.shapes[0]))
+        if formula is not None and self._symbols:
+            return BoundFormula(
+                formula.formula, {name: self._symbols.read(value) for name, value in formula.values.items()}
+            )
+        return formula
+
     def _work(self, call: Call) -> tuple[Any, Any]:
         """(MACs, element-wise operations) of one call."""
-        bound = call.formula
+        bound = self._bound(call)
         if bound is None:
             return (None if call.macs is None else self._symbols.read(call.macs)), 0
-        if self._symbols:
-            number = bound.formula.evaluate({name: self._symbols.read(value) for name, value in bound.values.items()})
-        else:
-            number = bound.number
+        number = bound.number
         if call.times != 1:
             number = number * self._symbols.read(call.times)
         return (number, 0) if bound.formula.counts == "macs" else (0, number)
@@ -128,6 +132,8 @@ class Prediction:
                 else:
                     macs += mine
                 elementwise += others
+            elif type(bound) is Formula:
+                elementwise += prod(fields[1][0])
             elif bound is not None:
                 if bound.formula.counts == "macs":
                     macs += bound.number

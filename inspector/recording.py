@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
@@ -45,6 +45,7 @@ from inspector.structure import map_tensors, tensors
 
 if TYPE_CHECKING:
     from inspector.formula import BoundFormula
+    from inspector.rules.common import ToBind
     from inspector.symbolic import Symbols
 
 
@@ -68,6 +69,8 @@ class Recorder(TorchFunctionMode):
         self.symbols = symbols
         self._symbolic = bool(symbols)  # asked at every call
         self._real = real
+        #: Every call goes through ``_record``: none is answered the short way.
+        self._careful = real or self._symbolic
         self._known = KnownValues()
         self._open: list[int] = [-1]  # numbers of the module calls that are open, the innermost last
         self._last: Any = None  # the tensor that the last call returned
@@ -78,7 +81,57 @@ class Recorder(TorchFunctionMode):
         self._taken_back: list[tuple[Any, Tensor, Any]] = []  # (setter, tensor, value before)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if types and handlers_enabled():
+        """Answer and record one call; what is out of the ordinary goes the longer way of ``_answer``."""
+        rule = RULES.get(func)
+        if rule is None and func in PASSIVE and _PLAIN_CLASSES.issuperset(types):
+            return func(*args, **kwargs) if kwargs else func(*args)
+        lead = args[0] if args else None
+        if type(lead) in _NESTS and lead:
+            lead = lead[-1]  # a cache that starts empty has a known tensor before it
+        if (
+            rule is None
+            or type(lead) is not Tensor
+            or not lead.is_meta
+            or id(lead) in self._known.steps
+            or func in FRESH
+            or self._careful
+            or any_autocast_enabled()
+            or functorch_level() is not None
+            or (types and not _PLAIN_CLASSES.issuperset(types))
+            or (kwargs and "out" in kwargs)
+        ):
+            return self._answer(func, types, args, kwargs)
+        try:
+            output, formula = rule(*args, **kwargs) if kwargs else rule(*args)
+        except Exception:  # told, or answered from values, on the longer way
+            return self._answer(func, types, args, kwargs)
+        if type(output) is Tensor:
+            shapes: tuple[Any, ...] = (output.shape,)
+            dtype: torch.dtype | None = output.dtype
+            self._last = output
+        elif type(output) is torch.Size or (type(output) is tuple and is_shape(output)):
+            shapes, dtype = (output,), first_tensor(args, kwargs).dtype
+            self._last = output = torch.empty((*output,), dtype=dtype, device=_META)
+        else:
+            shapes, dtypes = described(output)
+            dtype = dtypes[0] if dtypes else None
+            self._last = None
+        pending = self._pending
+        for value in args:
+            if id(value) in pending or type(value) in _NESTS:
+                used = self._first_uses(args, kwargs)
+                break
+        else:
+            used = self._first_uses(kwargs.values(), None) if kwargs and pending else ()
+        if used:
+            params = self._parameters_formula(rule, args, kwargs or {})
+            self.calls.append((func, shapes, dtype, formula, self._open[-1], used, params))
+        else:
+            self.calls.append((func, shapes, dtype, formula, self._open[-1]))
+        return output
+
+    def _answer(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if not _PLAIN_CLASSES.issuperset(types) and handlers_enabled():
             return self._by_handler(func, types, args, kwargs)
         if self._symbolic:
             with self.symbols.in_a_rule():
@@ -164,7 +217,7 @@ class Recorder(TorchFunctionMode):
         return output
 
     @staticmethod
-    def _parameters_formula(rule: Any, args: Any, kwargs: Any) -> BoundFormula | None:
+    def _parameters_formula(rule: Any, args: Any, kwargs: Any) -> BoundFormula | ToBind | None:
         formula = PARAMETERS.get(rule) or PARAMETERS.get(getattr(rule, "__wrapped__", rule))
         try:
             return None if formula is None else formula(*args, **kwargs)
@@ -357,6 +410,8 @@ class Recorder(TorchFunctionMode):
 _META = torch.device("meta")
 GIVE_DATA = "Give real data: --input-file data.npz, or input_data=..."
 _NESTS = frozenset((tuple, list))
+#: Classes of tensors whose calls are the calls of any tensor.
+_PLAIN_CLASSES = frozenset((Tensor, nn.Parameter))
 
 
 def _itself(tensor: Tensor) -> Tensor:

@@ -145,20 +145,22 @@ def _sized(tensor: Tensor) -> Tensor:
 
 def modules_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """(path, module) of each module once, in the order of ``named_modules``."""
-    found: list[tuple[str, nn.Module]] = []
-    seen: set[int] = set()
-    pending: list[tuple[str, nn.Module]] = [("", model)]
-    while pending:
-        entry = pending.pop()
-        path, module = entry
-        if id(module) in seen:
-            continue
-        seen.add(id(module))
-        found.append(entry)
-        children = module._modules
-        if children:
-            prefix = path + "." if path else ""
-            pending += [(prefix + name, child) for name, child in reversed(children.items()) if child is not None]
+    found: list[tuple[str, nn.Module]] = [("", model)]
+    seen = {id(model)}
+    entered = [("", iter(model._modules.items()))]
+    while entered:
+        prefix, children = entered[-1]
+        for name, child in children:
+            if child is None or id(child) in seen:
+                continue
+            seen.add(id(child))
+            path = prefix + name
+            found.append((path, child))
+            if child._modules:
+                entered.append((path + ".", iter(child._modules.items())))
+                break
+        else:
+            entered.pop()
     return found
 
 

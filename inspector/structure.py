@@ -29,6 +29,8 @@ PLAIN: frozenset[type] = frozenset(
         *(torch.dtype, torch.device, torch.Size, torch.layout, torch.memory_format, torch.Generator),
     ]
 )
+#: Those and the parts of an index, which a search passes by.
+_PASSED = PLAIN | {slice, type(Ellipsis)}
 #: How many containers deep a search goes.
 _DEPTH = 12
 
@@ -54,7 +56,7 @@ def tensors(value: Any) -> list[Tensor]:
 
 
 def _collect(value: Any, found: list[Tensor], above: tuple[int, ...], objects: bool) -> None:
-    if type(value) in PLAIN:
+    if type(value) in _PASSED:
         return
     if isinstance(value, Tensor):
         found.append(value)
@@ -63,6 +65,8 @@ def _collect(value: Any, found: list[Tensor], above: tuple[int, ...], objects: b
         return
     above = (*above, id(value))
     if isinstance(value, (tuple, list)):
+        if _PASSED.issuperset(map(type, value)):
+            return
         for item in value:
             _collect(item, found, above, objects)
     elif isinstance(value, _OPAQUE):

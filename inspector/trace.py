@@ -20,6 +20,7 @@ from inspector.internals import (
     any_autocast_enabled,
     any_global_hook,
     functorch_level,
+    only_forward,
     run_module,
     watcher_here,
     watching,
@@ -91,13 +92,15 @@ class Tracer(Recorder):
         self.returns.append(_NOTHING_RETURNED)
         opened.append(number)
         try:
-            if alone and is_sequence(kind) and self._is_plain(module):
+            if self._all_hooked or not only_forward(module):
+                output = run_module(module, *args, **kwargs)
+            elif alone and is_sequence(kind) and "forward" not in module.__dict__:
                 output = args[0]
                 for child in module._modules.values():  # a layer is met at once, without PyTorch's way to it
                     known = child.__class__ in SHORTCUTS
                     output = self._call_module(child, (output,), {}) if known else child(output)  # type: ignore[arg-type, misc]
             else:
-                output = run_module(module, *args, **kwargs)
+                output = module.forward(*args, **kwargs)
         except BaseException as error:
             if error is not self._stopped_by:  # else it came from a module further in
                 self._stopped_by, self.stopped_in = error, (path, module.__class__, args)
@@ -118,17 +121,21 @@ class Tracer(Recorder):
 
         None where anything is out of the ordinary: what is wrong with the input, for one, the forward tells better.
         """
+        state = module.__dict__
         if (
             type(x) is not Tensor
-            or self._real
-            or self._symbolic
+            or state["_forward_hooks"]
+            or state["_forward_pre_hooks"]
+            or "forward" in state
+            or self._all_hooked
+            or self._careful
             or any_autocast_enabled()
             or functorch_level() is not None
         ):
             return None
         calls = self.calls
         with DisableTorchFunction():
-            if not x.is_meta or id(x) in self._known.steps or not self._is_plain(module):
+            if not x.is_meta or id(x) in self._known.steps:
                 return None
             try:
                 call = shortcut(module, x)
@@ -156,11 +163,6 @@ class Tracer(Recorder):
         self.returns.append((len(calls), shapes, (dtype,)))
         self._last = output
         return output
-
-    def _is_plain(self, module: nn.Module) -> bool:
-        """Its call is its class's forward and nothing else: nobody hooked it or gave it another forward."""
-        state = module.__dict__
-        return not (state["_forward_hooks"] or state["_forward_pre_hooks"] or "forward" in state or self._all_hooked)
 
     def script(self, original: Any, script: Any, args: Any, kwargs: Any) -> Any:
         """A call of TorchScript: the Python that it was made of, where it keeps that, as functions do; else one row,

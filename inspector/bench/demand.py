@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from inspector.bench.unavoidable import shares
+from inspector.formula import BoundFormula
 from inspector.internals import DisableTorchFunction, any_autocast_enabled
 from inspector.predict import predict_with
 from inspector.prediction import Prediction
@@ -139,6 +140,7 @@ class _DemandTracer(Tracer):
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
+        self._careful = True
         self._noted: dict[int, tuple[Demand, Fraction, Fraction]] = {}  # by the row's number
         self._storages: dict[torch.UntypedStorage, int] = {}  # held, so that no other is taken for one that is gone
         self._differentiable: set[int] = set()  # numbers of what depends on a trainable parameter
@@ -147,9 +149,6 @@ class _DemandTracer(Tracer):
         """One for each row; rows that stand for something else than a call take nothing."""
         nothing = (_NOTHING, Fraction(0), Fraction(0))
         return [self._noted.get(number, nothing) for number in range(rows)]
-
-    def _at_once(self, *given: Any) -> None:
-        """Every call is to be noted: modules walk through their forward."""
 
     def _record(
         self,
@@ -186,7 +185,7 @@ class _DemandTracer(Tracer):
         narrow = min((tensor.dtype.itemsize for tensor in made), default=0) if any_autocast_enabled() else None
         share = fast = Fraction(1)
         used = Fraction(1)
-        if formula is not None and formula.formula.counts == "macs" and made:
+        if formula is not None and isinstance(formula, BoundFormula) and formula.formula.counts == "macs" and made:
             share, fast = shares(rule, args, kwargs, made[0].shape)
         if family in ("convolution", "pooling") and made:
             used = _used(family, rule, args, kwargs, made[0])

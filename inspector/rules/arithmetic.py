@@ -41,23 +41,24 @@ def combine(input: Any, other: Any, dtype: torch.dtype) -> Outcome:
     if isinstance(other, Tensor):
         if isinstance(input, Tensor):
             shape: Any = input.shape
-            if shape != other.shape:
+            alike = shape == other.shape
+            if not alike:
                 shape = broadcast(shape, other.shape)
             if input.is_contiguous() and other.is_contiguous():
-                output = torch.empty(shape, dtype=dtype, device=META)
-            elif input.shape == other.shape and input.stride() == other.stride():
+                output = torch.empty((*shape,), dtype=dtype, device=META)
+            elif alike and input.stride() == other.stride():
                 output = like(input, dtype)
             else:
                 output = result(shape, dtype, input, other)
-            return output, ELEMENTWISE(n=output.numel())
+            return output, ELEMENTWISE
         tensor, number = other, input
     else:
         tensor, number = input, other
     if not isinstance(number, _NUMBERS) and not isinstance(number, Number):
         raise TypeError(f"neither a number nor a tensor: {number!r}")
     if isinstance(tensor, _NUMBERS):  # torch.div(7, 2) is a tensor too
-        return empty((), dtype), ELEMENTWISE(n=1)
-    return like(tensor, dtype), ELEMENTWISE(n=tensor.numel())
+        return empty((), dtype), ELEMENTWISE
+    return like(tensor, dtype), ELEMENTWISE
 
 
 def promoted(input: Any, other: Any) -> torch.dtype:
@@ -100,7 +101,7 @@ def power(input: Any, exponent: Any) -> Outcome:
     """torch.pow: either operand may be a number; the powers of a number are contiguous."""
     dtype = promoted(input, exponent)
     if not isinstance(input, Tensor):
-        return empty(exponent.shape, dtype), ELEMENTWISE(n=exponent.numel())
+        return empty(exponent.shape, dtype), ELEMENTWISE
     return combine(input, exponent, dtype)
 
 
@@ -170,7 +171,7 @@ def polar(abs: Tensor, angle: Tensor) -> Outcome:
 def _several(dtype: torch.dtype, *operands: Any) -> Outcome:
     held = [operand for operand in operands if isinstance(operand, Tensor)]
     output = result(broadcast(*[operand.shape for operand in held]), dtype, *held)
-    return output, ELEMENTWISE(n=output.numel())
+    return output, ELEMENTWISE
 
 
 @numpy_names
@@ -199,7 +200,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Outcome:
             for bound in (min, max):
                 if bound is not None:
                     dtype = torch.promote_types(dtype, promoted(input, bound))
-        return like(input, dtype), ELEMENTWISE(n=input.numel())
+        return like(input, dtype), ELEMENTWISE
     bounds = [bound for bound in (min, max) if bound is not None]
     dtype = promoted(input, bounds[0])
     if len(bounds) == 2:
@@ -241,14 +242,14 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Outcome:
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Outcome:
     """torch.masked_fill: input and mask broadcast; the result is contiguous."""
     output = empty(broadcast(input.shape, mask.shape), input.dtype)
-    return output, ELEMENTWISE(n=output.numel())
+    return output, ELEMENTWISE
 
 
 def masked_fill_in_place(input: Tensor, mask: Tensor, value: Any) -> Outcome:
     """Tensor.masked_fill_: the mask broadcasts to the input."""
     if broadcast(input.shape, mask.shape) != tuple(input.shape):
         raise ShapeError(f"the mask {list(mask.shape)} does not broadcast to {list(input.shape)}")
-    return input, ELEMENTWISE(n=input.numel())
+    return input, ELEMENTWISE
 
 
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Outcome:
@@ -260,7 +261,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     output = result(
         shape, torch.promote_types(input.dtype, torch.promote_types(vec1.dtype, vec2.dtype)), input, rows, columns
     )
-    return output, ELEMENTWISE(n=output.numel())
+    return output, ELEMENTWISE
 
 
 @numpy_names
@@ -269,7 +270,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Outcome:
     output = empty(broadcast(input.shape, other.shape), promoted(input, other))
     if 3 not in output.shape or (dim is not None and output.shape[dim] != 3):
         raise ShapeError(f"cross needs an axis of three, got {list(input.shape)} and {list(other.shape)}")
-    return output, ELEMENTWISE(n=output.numel())
+    return output, ELEMENTWISE
 
 
 _POLYNOMIALS = " ".join(

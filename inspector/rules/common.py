@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
     from inspector.formula import BoundFormula
 
-#: What a rule returns: an output (a shape with the first tensor's dtype, or meta tensors) and its bound formula.
-Outcome: TypeAlias = "tuple[Any, BoundFormula | None]"
+#: What a rule returns: an output (a shape with the first tensor's dtype, or meta tensors) and its bound formula. A
+#: formula that counts the elements of the (first) result may stay unbound: its row binds it when somebody asks.
+Outcome: TypeAlias = "tuple[Any, BoundFormula | Formula | None]"
+#: A formula to be bound when somebody asks, by a call without arguments; it holds sizes and no tensors.
+ToBind: TypeAlias = "Callable[[], BoundFormula]"
 Rule: TypeAlias = "Callable[..., Outcome]"
 
 _Answer = TypeVar("_Answer")
@@ -55,7 +58,7 @@ def remembered(function: Callable[..., _Answer]) -> Callable[..., _Answer]:
 
 def empty(shape: Sequence[Any], dtype: torch.dtype) -> Tensor:
     """A contiguous meta tensor: a shape and a dtype, no memory."""
-    return torch.empty(shape, dtype=dtype, device=META)
+    return torch.empty((*shape,), dtype=dtype, device=META)  # torch.Size itself takes half as long again
 
 
 def like(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
@@ -71,7 +74,7 @@ def result(shape: Sequence[Any], dtype: torch.dtype, *operands: Tensor) -> Tenso
     for operand in operands:
         if not operand.is_contiguous():
             return torch.empty_strided(shape, common_strides(shape, operands), dtype=dtype, device=META)
-    return torch.empty(shape, dtype=dtype, device=META)
+    return torch.empty((*shape,), dtype=dtype, device=META)
 
 
 def common_strides(shape: Sequence[Any], operands: Sequence[Tensor]) -> tuple[Any, ...]:

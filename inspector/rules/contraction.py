@@ -206,7 +206,7 @@ def _multiplied(parts: Equation, shape: list[Any], operands: Sequence[Tensor]) -
         while view.dim() < len(held):
             view = view.unsqueeze(-1)
         views.append(view.permute([held.index(label) for label in parts.output]))
-    return combined(shape, dtype, *views), ELEMENTWISE(n=product(shape))
+    return combined(shape, dtype, *views), ELEMENTWISE
 
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) -> Outcome:

@@ -5,6 +5,7 @@ Sources: PyTorch documentation of ``Conv2d`` and ``ConvTranspose2d``; Dumoulin &
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from inspector.formula import BoundFormula
-    from inspector.rules.common import Outcome
+    from inspector.rules.common import Outcome, ToBind
 
 #: PyTorch makes a complex convolution of three real ones (Gauss), and its counter counts those.
 COMPLEX_MACS, COMPLEX_TRANSPOSED_MACS = (
@@ -157,7 +158,6 @@ def transposed_convolution(
     return _stored(input, weight, shape), formula
 
 
-@remembered
 def _params(weight: Any, groups: int, b: int) -> BoundFormula:
     C_out, depth, *kernel = weight
     sides = zip(KERNEL[len(kernel)], kernel, strict=True)
@@ -166,9 +166,9 @@ def _params(weight: Any, groups: int, b: int) -> BoundFormula:
 
 def convolution_params(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, groups: int = 1, **kwargs: Any
-) -> BoundFormula:
+) -> ToBind:
     """Each of C_out filters has one weight for each tap of its C_in/G channels, and a bias."""
-    return _params(weight.shape, args[3] if len(args) > 3 else groups, int(bias is not None))
+    return partial(_params, weight.shape, args[3] if len(args) > 3 else groups, int(bias is not None))
 
 
 def transposed_convolution_params(

@@ -20,36 +20,36 @@ if TYPE_CHECKING:
 
 def unary(input: Tensor) -> Outcome:
     """A function of each element that keeps the dtype: neg, floor, sign."""
-    return like(input), ELEMENTWISE(n=input.numel())
+    return like(input), ELEMENTWISE
 
 
 def unary_with_options(input: Tensor, *options: Any, out: None = None, **named: Any) -> Outcome:
     """The same of functions with numbers for options: round, nan_to_num, softplus."""
     if out is not None:
         raise TypeError("out= is the trace's to answer")
-    return like(input), ELEMENTWISE(n=input.numel())
+    return like(input), ELEMENTWISE
 
 
 def magnitude(input: Tensor) -> Outcome:
     """torch.abs: the magnitude of a complex number is real."""
-    return like(input, real(input.dtype)), ELEMENTWISE(n=input.numel())
+    return like(input, real(input.dtype)), ELEMENTWISE
 
 
 def angle(input: Tensor) -> Outcome:
     """torch.angle: real, of integers too; of complex numbers contiguous."""
     if input.is_complex():
-        return empty(input.shape, real(input.dtype)), ELEMENTWISE(n=input.numel())
+        return empty(input.shape, real(input.dtype)), ELEMENTWISE
     return floating_unary(input)
 
 
 def square(input: Tensor) -> Outcome:
     """torch.square: truth values become integers."""
-    return like(input, torch.int64 if input.dtype is torch.bool else None), ELEMENTWISE(n=input.numel())
+    return like(input, torch.int64 if input.dtype is torch.bool else None), ELEMENTWISE
 
 
 def unchanged_if_real(input: Tensor) -> Outcome:
     """torch.conj_physical: a real tensor is its own conjugate."""
-    return (like(input), ELEMENTWISE(n=input.numel())) if input.is_complex() else (input, None)
+    return (like(input), ELEMENTWISE) if input.is_complex() else (input, None)
 
 
 def positive(input: Tensor) -> Outcome:
@@ -59,38 +59,38 @@ def positive(input: Tensor) -> Outcome:
 
 def log_sigmoid(input: Tensor) -> Outcome:
     """F.logsigmoid: the result is contiguous."""
-    return input.shape, ELEMENTWISE(n=input.numel())
+    return input.shape, ELEMENTWISE
 
 
 def rrelu(
     input: Tensor, lower: float = 0.125, upper: float = 1 / 3, training: bool = False, generator: Any = None
 ) -> Outcome:
     """torch.rrelu: the result is contiguous."""
-    return input.shape, ELEMENTWISE(n=input.numel())
+    return input.shape, ELEMENTWISE
 
 
 def functional_rrelu(
     input: Tensor, lower: float = 0.125, upper: float = 1 / 3, training: bool = False, inplace: bool = False
 ) -> Outcome:
     """F.rrelu: the same, or in place."""
-    return (input if inplace else input.shape), ELEMENTWISE(n=input.numel())
+    return (input if inplace else input.shape), ELEMENTWISE
 
 
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Outcome:
     """torch.renorm: slices along an axis are scaled down to a norm; the result is contiguous."""
     axis_of(dim, input.dim())
-    return input.shape, ELEMENTWISE(n=input.numel())
+    return input.shape, ELEMENTWISE
 
 
 def activation(input: Tensor, *options: Any, inplace: bool = False, **named: Any) -> Outcome:
     """A function of torch.nn.functional that keeps the dtype and can work in place: relu, leaky_relu."""
-    return (input if inplace else like(input)), ELEMENTWISE(n=input.numel())
+    return (input if inplace else like(input)), ELEMENTWISE
 
 
 def functional_dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Outcome:
     """F.dropout, dropout2d: elements or channels are kept or not; outside training nothing happens."""
     if inplace:
-        return input, ELEMENTWISE(n=input.numel()) if training and p else None
+        return input, ELEMENTWISE if training and p else None
     return dropout(input, p, training)
 
 
@@ -98,7 +98,7 @@ def dropout(input: Tensor, p: float, train: bool) -> Outcome:
     """torch.dropout: the very input comes back where no element can be lost."""
     if not train or p == 0:
         return input, None
-    return like(input), ELEMENTWISE(n=input.numel())
+    return like(input), ELEMENTWISE
 
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Outcome:
@@ -119,7 +119,7 @@ def _unbatched_too(rank: int) -> Rule:
 
 def floating_unary(input: Tensor) -> Outcome:
     """A function whose result is floating where the input is integer: exp, sqrt, sin, sigmoid."""
-    return like(input, floating(input.dtype)), ELEMENTWISE(n=input.numel())
+    return like(input, floating(input.dtype)), ELEMENTWISE
 
 
 def logit(input: Tensor, eps: float | None = None) -> Outcome:
@@ -129,7 +129,7 @@ def logit(input: Tensor, eps: float | None = None) -> Outcome:
 
 def mvlgamma(input: Tensor, p: int) -> Outcome:
     """torch.mvlgamma: of dimension p; the result is contiguous."""
-    return empty(input.shape, floating(input.dtype)), ELEMENTWISE(n=input.numel())
+    return empty(input.shape, floating(input.dtype)), ELEMENTWISE
 
 
 def polygamma(n: int, input: Tensor) -> Outcome:
@@ -144,12 +144,12 @@ def polygamma_method(input: Tensor, n: int) -> Outcome:
 
 def predicate(input: Tensor) -> Outcome:
     """A question put to each element: isnan, isfinite, logical_not."""
-    return like(input, torch.bool), ELEMENTWISE(n=input.numel())
+    return like(input, torch.bool), ELEMENTWISE
 
 
 def frexp(input: Tensor) -> Outcome:
     """torch.frexp: mantissa and exponent of each element."""
-    return torch.return_types.frexp((like(input), like(input, torch.int32))), ELEMENTWISE(n=input.numel())
+    return torch.return_types.frexp((like(input), like(input, torch.int32))), ELEMENTWISE
 
 
 def prelu(input: Tensor, weight: Tensor) -> Outcome:
@@ -158,7 +158,7 @@ def prelu(input: Tensor, weight: Tensor) -> Outcome:
     channels = shape[1] if len(shape) > 1 else 1
     if weight.dim() > 1 or (weight.dim() == 1 and slopes[0] != 1 and slopes[0] != channels):
         raise ShapeError(f"prelu takes one weight or one for each of {channels} channels, got {list(slopes)}")
-    return like(input), ELEMENTWISE(n=input.numel())
+    return like(input), ELEMENTWISE
 
 
 def glu(input: Tensor, dim: int = -1) -> Outcome:
@@ -169,12 +169,12 @@ def glu(input: Tensor, dim: int = -1) -> Outcome:
         raise ShapeError(f"glu halves axis {dim} of {shape}, whose size must be even")
     shape[axis] = shape[axis] // 2
     output = result(shape, input.dtype, input.narrow(axis, 0, shape[axis]))
-    return output, ELEMENTWISE(n=output.numel())
+    return output, ELEMENTWISE
 
 
 def native_dropout(input: Tensor, p: float, train: bool | None) -> Outcome:
     """torch.native_dropout: the result and the mask."""
-    return (like(input), like(input, torch.bool)), ELEMENTWISE(n=input.numel())
+    return (like(input), like(input, torch.bool)), ELEMENTWISE
 
 
 _FLOATING = """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from inspector.formula import Formula
 from inspector.rules import arithmetic, conversion, elementwise, reduction
 from inspector.rules.common import ELEMENTWISE, Rule
 
@@ -29,7 +30,8 @@ def for_each(name: str, rule: Rule, replacing: bool) -> Rule:
             own = [arg[place] if isinstance(arg, (list, tuple)) else arg for arg in args]
             output, formula = rule(tensor, *own, **{key: value for key, value in kwargs.items() if key == "alpha"})
             outputs.append(output)
-            n = n + (formula.number if formula is not None else 0)
+            if formula is not None:
+                n = n + (output.numel() if isinstance(formula, Formula) else formula.number)
         return (list(input) if replacing else tuple(outputs)), ELEMENTWISE(n=n)
 
     over_lists.__name__ = f"foreach_{name}"

@@ -59,7 +59,7 @@ def interpolate(
     shape = (*input.shape[:2], *sizes)
     adaptive = mode == "area"  # an adaptive pool then
     output = empty(shape, input.dtype) if adaptive and rank == 3 else (pooled if adaptive else shaped)(input, shape)
-    return output, ELEMENTWISE(n=output.numel())
+    return output, ELEMENTWISE
 
 
 def grid_sample(
@@ -74,7 +74,7 @@ def grid_sample(
     if grid.dim() != input.dim() or grid.shape[-1] != rank or grid.shape[0] != input.shape[0]:
         raise ShapeError(f"grid_sample of {list(input.shape)} takes points [N, *out, {rank}], got {list(grid.shape)}")
     shape = (*input.shape[:2], *grid.shape[1:-1])
-    return shape, ELEMENTWISE(n=product(shape))
+    return shape, ELEMENTWISE
 
 
 def affine_grid(theta: Tensor, size: Sequence[Any], align_corners: bool | None = None) -> Outcome:

@@ -31,25 +31,26 @@ from inspector.rules.creation import described
 if TYPE_CHECKING:
     from inspector.rules.common import Outcome
 
-_BASIC = (int, slice, type(None), type(Ellipsis), torch.SymInt)
+_BASIC = frozenset((int, slice, type(None), type(Ellipsis), torch.SymInt))
+_BASIC_KINDS = tuple(_BASIC)
 _MASKS = (torch.bool, torch.uint8)
 _LONG = 32  # a list of so many items is one index, whatever they are
 
 
 def chosen(input: Tensor, index: Any) -> Tensor:
     """``input[index]``: a view for integers and slices, a new tensor where tensors of indices are among them."""
-    parts = _parts(index)
-    advanced = False
-    for part in parts:
-        if part is True or part is False or not isinstance(part, _BASIC):
-            advanced = True
-        elif type(part) is slice and (_hidden(part.start) or _hidden(part.stop) or _hidden(part.step)):
-            raise ValuesNeeded
-    if not advanced:
+    parts = index if type(index) is tuple else _parts(index)
+    if _BASIC.issuperset(map(type, parts)):
         try:
             return input[parts]
         except (IndexError, ValueError) as error:
             raise ShapeError(f"index {_told(index)} of {list(input.shape)}: {error}") from error
+        except (RuntimeError, TypeError):
+            if any(map(_hidden, parts)):
+                raise ValuesNeeded from None
+            raise
+    if any(map(_hidden, parts)):
+        raise ValuesNeeded
     seen, indices = _split(input, _indices(parts))
     if not any(index is not None for index in indices):
         return seen
@@ -75,8 +76,9 @@ def _lists_name_axes() -> bool:
 
 
 def _hidden(part: Any) -> bool:
-    """A tensor that holds no values."""
-    return isinstance(part, Tensor) and part.is_meta
+    """A slice between tensors that hold no values."""
+    ends = (part.start, part.stop, part.step) if isinstance(part, slice) else ()
+    return any(isinstance(end, Tensor) and end.is_meta for end in ends)
 
 
 def _told(index: Any) -> str:
@@ -96,7 +98,7 @@ def _indices(parts: Sequence[Any]) -> list[Any]:
                 found.append(bool(part))
             else:
                 found.extend(part.nonzero(as_tuple=True))
-        elif isinstance(part, _BASIC):
+        elif isinstance(part, _BASIC_KINDS):
             found.append(part)
         else:
             shape, dtype = described(part)

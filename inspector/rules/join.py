@@ -24,6 +24,7 @@ from inspector.rules.common import (
     like,
     numpy_names,
     product,
+    remembered,
     result,
     shape_argument,
     spread,
@@ -43,7 +44,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Outcome:
     if not tensors:
         raise ShapeError("cat takes at least one tensor")
     dtype = _common_dtype(tensors)
-    shape = _joined([tensor.shape for tensor in tensors], dim)
+    shapes = [tensor.shape for tensor in tensors]
+    shape = _joined_again(dim, *shapes) if len(shapes) <= _FEW else _joined(shapes, dim)
     if len(shape) in (4, 5) and not all(map(Tensor.is_contiguous, tensors)):
         formats = {memory_format(tensor) for tensor in tensors}
         if len(formats) == 1:
@@ -52,8 +54,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Outcome:
 
 
 def _common_dtype(tensors: Sequence[Tensor]) -> torch.dtype:
-    dtype, *others = {tensor.dtype: None for tensor in tensors}
-    return reduce(torch.promote_types, others, dtype)
+    dtype, *others = dict.fromkeys([tensor.dtype for tensor in tensors])
+    return reduce(torch.promote_types, others, dtype) if others else dtype
 
 
 def _joined(shapes: Sequence[Sequence[Any]], dim: int) -> tuple[Any, ...]:
@@ -73,6 +75,15 @@ def _joined(shapes: Sequence[Sequence[Any]], dim: int) -> tuple[Any, ...]:
     if {*map(len, shapes)} != {rank}:
         raise ShapeError(_misfit(shapes, axis, dim))
     return (*first[:axis], sum(sizes[axis]), *first[axis + 1 :])
+
+
+_FEW = 4
+
+
+@remembered
+def _joined_again(dim: int, *shapes: Sequence[Any]) -> tuple[Any, ...]:
+    """The same of few tensors, as rotary embeddings and caches join them in every layer."""
+    return _joined(shapes, dim)
 
 
 def _misfit(shapes: Sequence[Sequence[Any]], axis: int, dim: int) -> str:

@@ -39,7 +39,7 @@ def memory_format(x: Tensor) -> torch.memory_format:
 def shaped(x: Tensor, shape: Sequence[Any], dtype: torch.dtype | None = None) -> Tensor:
     """A meta tensor of this shape, in the memory format and (unless given) with the dtype of ``x``."""
     if x.is_contiguous() or len(shape) not in _CHANNELS_LAST:
-        return torch.empty(shape, dtype=dtype or x.dtype, device=META)
+        return torch.empty((*shape,), dtype=dtype or x.dtype, device=META)
     return torch.empty(shape, dtype=dtype or x.dtype, device=META, memory_format=memory_format(x))
 
 

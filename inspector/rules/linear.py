@@ -5,7 +5,7 @@ A product of (M × Q) by (Q × P) multiplies and adds M·Q·P times.
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from inspector.formula import BoundFormula
-    from inspector.rules.common import Outcome
+    from inspector.rules.common import Outcome, ToBind
 
 MATMUL_MACS = Formula("N*M*Q*P", source="torch.matmul: N products of (M × Q) by (Q × P)")
 BILINEAR_MACS = Formula(
@@ -54,12 +54,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Outcome
     return outcome
 
 
-def linear_params(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> BoundFormula:
+def linear_params(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> ToBind:
     """One weight for each pair of features, and a bias for each output feature."""
-    return _linear_params(weight.shape, int(bias is not None))
+    return partial(_linear_params, weight.shape, int(bias is not None))
 
 
-@remembered
 def _linear_params(weight: Any, b: int) -> BoundFormula:
     F_out, F_in = weight if len(weight) == 2 else (1, weight[0])
     return LINEAR_PARAMS(F_out=F_out, F_in=F_in, b=b)
@@ -115,7 +114,7 @@ def inner_product(input: Tensor, other: Tensor) -> Outcome:
     left, right = input.shape, other.shape
     if not left or not right:
         dtype = torch.promote_types(input.dtype, other.dtype)
-        return combined(broadcast(left, right), dtype, input, other), ELEMENTWISE(n=product(broadcast(left, right)))
+        return combined(broadcast(left, right), dtype, input, other), ELEMENTWISE
     if left[-1] != right[-1]:
         raise ShapeError(f"inner: last sizes differ: {list(left)} and {list(right)}, {left[-1]} against {right[-1]}")
     return (*left[:-1], *right[:-1]), MATMUL_MACS(N=1, M=product(left[:-1]), Q=left[-1], P=product(right[:-1]))

@@ -7,6 +7,7 @@ Salimans & Kingma 2016, arXiv 1602.07868 (weight); Krizhevsky et al. 2012 (local
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from inspector.formula import BoundFormula
-    from inspector.rules.common import Outcome
+    from inspector.rules.common import Outcome, ToBind
 
 WEIGHT_NORM_PARAMS = Formula(
     "C_out*(n + 1)",
@@ -36,15 +37,15 @@ WEIGHT_NORM_PARAMS = Formula(
 )
 
 
-def _per_channel(name: str, x: Tensor, *statistics: Tensor | None) -> None:
-    shape = x.shape
+def _per_channel(name: str, shape: Sequence[Any], *statistics: Tensor | None) -> None:
     if len(shape) < 2:
-        if x.numel() == 0:
+        if product(shape) == 0:
             return
         raise ShapeError(f"{name} takes [N, C, *], got {list(shape)}")
+    channels = shape[1]
     for given in statistics:
-        if given is not None and given.shape[0] != shape[1]:
-            raise ShapeError(f"{name} is over {given.shape[0]} channels, the input {list(shape)} has {shape[1]}")
+        if given is not None and given.numel() != channels:
+            raise ShapeError(f"{name} is over {given.shape[0]} channels, the input {list(shape)} has {channels}")
 
 
 def batch_norm(
@@ -58,11 +59,11 @@ def batch_norm(
     eps: float = 1e-5,
 ) -> Outcome:
     """F.batch_norm: (N, C, *) keeps its shape; each channel is normalized over the batch."""
-    _per_channel("batch_norm", input, weight, running_mean)
-    n = input.numel()
-    if training and n and n == input.shape[1]:
-        raise ShapeError(f"batch_norm in training needs more than one value for each channel, got {list(input.shape)}")
-    return shaped(input, input.shape), WORK(n=n)
+    shape = input.shape
+    _per_channel("batch_norm", shape, weight, running_mean)
+    if training and 0 != input.numel() == shape[1]:
+        raise ShapeError(f"batch_norm in training needs more than one value for each channel, got {list(shape)}")
+    return shaped(input, shape), WORK
 
 
 def _batch_norm_builtin(
@@ -76,8 +77,8 @@ def _batch_norm_builtin(
     **named: Any,
 ) -> Outcome:
     """torch.batch_norm: the same function, with its parameters before its statistics."""
-    _per_channel("batch_norm", input, weight, bias, running_mean, running_var)
-    return shaped(input, input.shape), WORK(n=input.numel())
+    _per_channel("batch_norm", input.shape, weight, bias, running_mean, running_var)
+    return shaped(input, input.shape), WORK
 
 
 def native_batch_norm(
@@ -91,10 +92,10 @@ def native_batch_norm(
     eps: float,
 ) -> Outcome:
     """torch.native_batch_norm: the result, mean and reciprocal deviation."""
-    _per_channel("batch_norm", input, weight, bias, running_mean, running_var)
+    _per_channel("batch_norm", input.shape, weight, bias, running_mean, running_var)
     saved = (input.shape[1],) if training else (0,)
     dtype = weight.dtype if weight is not None else input.dtype
-    return (shaped(input, input.shape), empty(saved, dtype), empty(saved, dtype)), WORK(n=input.numel())
+    return (shaped(input, input.shape), empty(saved, dtype), empty(saved, dtype)), WORK
 
 
 def instance_norm(
@@ -108,12 +109,12 @@ def instance_norm(
     eps: float = 1e-5,
 ) -> Outcome:
     """F.instance_norm: (N, C, *) keeps its shape; each channel of each example is normalized by itself."""
-    _per_channel("instance_norm", input, weight, bias, running_mean, running_var)
+    _per_channel("instance_norm", input.shape, weight, bias, running_mean, running_var)
     if use_input_stats and product(input.shape[2:]) == 1:
         raise ShapeError(
             f"instance_norm in training needs more than one value for each channel, got {list(input.shape)}"
         )
-    return input.shape, WORK(n=input.numel())
+    return input.shape, WORK
 
 
 def _instance_norm_builtin(
@@ -126,8 +127,8 @@ def _instance_norm_builtin(
     **named: Any,
 ) -> Outcome:
     """torch.instance_norm: the same function, with its parameters before its statistics."""
-    _per_channel("instance_norm", input, weight, bias, running_mean, running_var)
-    return input.shape, WORK(n=input.numel())
+    _per_channel("instance_norm", input.shape, weight, bias, running_mean, running_var)
+    return input.shape, WORK
 
 
 def _trailing(name: str, input: Tensor, normalized_shape: Sequence[Any], *parameters: Tensor | None) -> None:
@@ -150,7 +151,7 @@ def layer_norm(
 ) -> Outcome:
     """F.layer_norm: (*, normalized_shape) keeps its shape; the trailing axes are normalized together."""
     _trailing("layer_norm", input, normalized_shape, weight, bias)
-    return input.shape, WORK(n=input.numel())
+    return input.shape, WORK
 
 
 def native_layer_norm(
@@ -161,7 +162,7 @@ def native_layer_norm(
     rank = len(normalized_shape)
     saved = (*input.shape[:-rank], *(1,) * rank)
     dtype = weight.dtype if weight is not None else input.dtype
-    return (empty(input.shape, input.dtype), empty(saved, dtype), empty(saved, dtype)), WORK(n=input.numel())
+    return (empty(input.shape, input.dtype), empty(saved, dtype), empty(saved, dtype)), WORK
 
 
 def rms_norm(
@@ -169,7 +170,7 @@ def rms_norm(
 ) -> Outcome:
     """F.rms_norm: (*, normalized_shape) keeps its shape; the trailing axes are scaled by their root mean square."""
     _trailing("rms_norm", input, normalized_shape, weight)
-    return shaped(input, input.shape), WORK(n=input.numel())
+    return shaped(input, input.shape), WORK
 
 
 def group_norm(
@@ -181,12 +182,12 @@ def group_norm(
     cudnn_enabled: bool = True,
 ) -> Outcome:
     """F.group_norm: (N, C, *) keeps its shape; the channels of one group are normalized together."""
-    _per_channel("group_norm", input, weight, bias)
+    _per_channel("group_norm", input.shape, weight, bias)
     if input.shape[1] % num_groups != 0:
         raise ShapeError(
             f"group_norm cannot divide the {input.shape[1]} channels of {list(input.shape)} into {num_groups} groups"
         )
-    return shaped(input, input.shape), WORK(n=input.numel())
+    return shaped(input, input.shape), WORK
 
 
 def native_group_norm(
@@ -210,7 +211,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
         raise ShapeError(f"local_response_norm takes [N, C, *] with at least 3 axes, got {list(input.shape)}")
     if input.numel() == 0:
         return input, WORK(n=0)
-    return like(input, floating(input.dtype)), WORK(n=input.numel())
+    return like(input, floating(input.dtype)), WORK
 
 
 def batch_norm_params(
@@ -221,9 +222,9 @@ def batch_norm_params(
     bias: Tensor | None = None,
     *settings: Any,
     **named: Any,
-) -> BoundFormula:
+) -> ToBind:
     """A scale and a shift for each channel; running statistics are buffers."""
-    return CHANNEL_PARAMS(C=input.shape[1], b=int(bias is not None))
+    return partial(CHANNEL_PARAMS, C=input.shape[1], b=int(bias is not None))
 
 
 def group_norm_params(
@@ -233,9 +234,9 @@ def group_norm_params(
     bias: Tensor | None = None,
     *settings: Any,
     **named: Any,
-) -> BoundFormula:
+) -> ToBind:
     """A scale and a shift for each channel."""
-    return CHANNEL_PARAMS(C=input.shape[1], b=int(bias is not None))
+    return partial(CHANNEL_PARAMS, C=input.shape[1], b=int(bias is not None))
 
 
 def layer_norm_params(
@@ -245,9 +246,13 @@ def layer_norm_params(
     bias: Tensor | None = None,
     *settings: Any,
     **named: Any,
-) -> BoundFormula:
+) -> ToBind:
     """A scale and a shift for each element that is normalized."""
-    return FEATURE_PARAMS(n=product(normalized_shape), b=int(bias is not None))
+    return partial(_feature_params, tuple(normalized_shape), int(bias is not None))
+
+
+def _feature_params(normalized_shape: Sequence[Any], b: int) -> BoundFormula:
+    return FEATURE_PARAMS(n=product(normalized_shape), b=b)
 
 
 def rms_norm_params(

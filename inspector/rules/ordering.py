@@ -78,7 +78,7 @@ def bucketize(
 
 def _places(values: Any, out_int32: bool) -> Outcome:
     output = empty(values.shape if isinstance(values, Tensor) else (), torch.int32 if out_int32 else torch.int64)
-    return output, ELEMENTWISE(n=output.numel())
+    return output, ELEMENTWISE
 
 
 def isin(
@@ -93,7 +93,7 @@ def isin(
     """torch.isin: for each element, whether it is among the others."""
     asked = element if elements is None else elements
     output = empty(asked.shape if isinstance(asked, Tensor) else (), torch.bool)
-    return output, ELEMENTWISE(n=output.numel())
+    return output, ELEMENTWISE
 
 
 RULES: dict[Any, Rule] = {

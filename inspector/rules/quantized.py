@@ -34,7 +34,7 @@ def packed_linear(unpack: Any) -> Rule:
 
 def rounded(input: Tensor, *_: Any, **__: Any) -> Outcome:
     """torch.fake_quantize_per_tensor_affine and its kin: each element rounded to a step of the quantizer."""
-    return like(input), ELEMENTWISE(n=input.numel())
+    return like(input), ELEMENTWISE
 
 
 _ROOM: Any = torch.ops.quantized

@@ -39,18 +39,18 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, dtype: torch.dtype | 
         return made(size, dtype=dtype)
     given = [value for value in (mean, std) if isinstance(value, Tensor)]
     output = empty(broadcast(*[value.shape for value in given]), given[0].dtype)
-    return output, ELEMENTWISE(n=output.numel())
+    return output, ELEMENTWISE
 
 
 def drawn(input: Tensor, p: Any = None, *, generator: Any = None) -> Outcome:
     """torch.bernoulli, poisson, and what Gamma and Dirichlet distributions draw with: one draw for each element."""
-    return empty(input.shape, input.dtype), ELEMENTWISE(n=input.numel())
+    return empty(input.shape, input.dtype), ELEMENTWISE
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Outcome:
     """torch.binomial: one draw for each element."""
     output = result(broadcast(count.shape, prob.shape), count.dtype, count, prob)
-    return output, ELEMENTWISE(n=output.numel())
+    return output, ELEMENTWISE
 
 
 def multinomial(input: Tensor, num_samples: Any, replacement: bool = False, *, generator: Any = None) -> Outcome:
@@ -60,12 +60,12 @@ def multinomial(input: Tensor, num_samples: Any, replacement: bool = False, *, g
     if not replacement and num_samples > input.shape[-1]:
         raise ShapeError(f"{num_samples} samples of {input.shape[-1]} without replacement")
     output = empty((*input.shape[:-1], num_samples), torch.int64)
-    return output, ELEMENTWISE(n=output.numel())
+    return output, ELEMENTWISE
 
 
 def drawn_in_place(input: Tensor, *options: Any, generator: Any = None, **named: Any) -> Outcome:
     """Tensor.normal_, uniform_, random_: the tensor itself, filled."""
-    return input, ELEMENTWISE(n=input.numel())
+    return input, ELEMENTWISE
 
 
 _IN_PLACE = "uniform_ normal_ random_ exponential_ geometric_ cauchy_ log_normal_ bernoulli_"

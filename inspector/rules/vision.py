@@ -17,7 +17,7 @@ from inspector import geometry
 from inspector.errors import ShapeError
 from inspector.layers import CONVOLUTION_MACS as MACS
 from inspector.layers import CONVOLUTION_PARAMS as PARAMS
-from inspector.rules.common import ELEMENTWISE, Rule, ValuesNeeded, empty, product
+from inspector.rules.common import ELEMENTWISE, Rule, ValuesNeeded, empty
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,13 +43,13 @@ def roi_align(
 ) -> Outcome:
     """torchvision.ops.roi_align: K regions of (N, C, H, W) give (K, C, pooled_height, pooled_width)."""
     shape = _pooled(input, rois, input.shape[1], pooled_height, pooled_width)
-    return shape, ELEMENTWISE(n=product(shape))
+    return shape, ELEMENTWISE
 
 
 def roi_pool(input: Tensor, rois: Tensor, spatial_scale: float, pooled_height: Any, pooled_width: Any) -> Outcome:
     """torchvision.ops.roi_pool: the same, and where each largest element was."""
     shape = _pooled(input, rois, input.shape[1], pooled_height, pooled_width)
-    return (empty(shape, input.dtype), empty(shape, torch.int32)), ELEMENTWISE(n=product(shape))
+    return (empty(shape, input.dtype), empty(shape, torch.int32)), ELEMENTWISE
 
 
 def ps_roi_pool(
@@ -60,7 +60,7 @@ def ps_roi_pool(
     if input.shape[1] % bins != 0:
         raise ShapeError(f"{input.shape[1]} channels of {list(input.shape)} are no multiple of {bins} bins")
     shape = _pooled(input, rois, input.shape[1] // bins, pooled_height, pooled_width)
-    return (empty(shape, input.dtype), empty(shape, torch.int32)), ELEMENTWISE(n=product(shape))
+    return (empty(shape, input.dtype), empty(shape, torch.int32)), ELEMENTWISE
 
 
 def nms(dets: Tensor, scores: Tensor, iou_threshold: float) -> Outcome:

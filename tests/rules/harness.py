@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from inspector.errors import ShapeError
-from inspector.rules import RULES, rule_for
+from inspector.formula import Formula
+from inspector.rules import PARAMETERS, RULES, rule_for
 from inspector.structure import tensors
 
 if TYPE_CHECKING:
@@ -47,7 +48,17 @@ def predict(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[An
     if isinstance(output, tuple) and not any(isinstance(item, Tensor) for item in output):
         first = tensors([list(args), kwargs])[0]
         output = torch.empty(output, dtype=first.dtype, device="meta")
+    if isinstance(formula, Formula):
+        return output, formula.of(tensors(output)[0].shape)
     return output, formula
+
+
+def parameters(function: Callable[..., Any], *args: Any, **kwargs: Any) -> BoundFormula:
+    """The formula of what the parameters among these arguments must hold."""
+    rule = RULES.get(function) or rule_for(function)
+    formula = PARAMETERS[rule](*args, **kwargs)
+    bound: BoundFormula = formula() if callable(formula) else formula
+    return bound
 
 
 def measure(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, int]:

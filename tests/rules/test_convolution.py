@@ -11,9 +11,9 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from inspector.rules import PARAMETERS, RULES
+from inspector.rules import RULES
 from tests.rules.draw import EXAMPLES, FLOATING, filled
-from tests.rules.harness import check, predict, refused, twin
+from tests.rules.harness import check, parameters, predict, refused, twin
 
 RANKS = (1, 2, 3)
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
@@ -47,7 +47,7 @@ def held(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     except (RuntimeError, ValueError):
         reject()
     check(function, *args, **kwargs)
-    params = PARAMETERS[RULES[function]](*args, **kwargs)
+    params = parameters(function, *args, **kwargs)
     weight, bias = args[1], args[2] if len(args) > 2 else kwargs.get("bias")
     assert params.number == weight.numel() + (0 if bias is None else bias.numel())
 
@@ -125,13 +125,13 @@ def test_formulas_worked_by_hand() -> None:
     macs = RULES[F.conv2d](x, weight, bias)[1]
     assert macs is not None
     assert macs.number == 16 * 6 * 25 * 100
-    assert PARAMETERS[RULES[F.conv2d]](x, weight, bias).worked == "16 × (6 × 5² + 1) = 2 416"
+    assert parameters(F.conv2d, x, weight, bias).worked == "16 × (6 × 5² + 1) = 2 416"
     upscale = nn.ConvTranspose2d(4, 6, 2, stride=2)
     args = torch.empty(1, 4, 5, 5), upscale.weight, upscale.bias
     macs = RULES[F.conv_transpose2d](*args, stride=2)[1]
     assert macs is not None
     assert macs.number == 4 * 6 * 4 * 25  # each of 25 pixels of 4 channels spreads through 6 kernels of 2 × 2
-    assert PARAMETERS[RULES[F.conv_transpose2d]](*args).number == 4 * 6 * 4 + 6
+    assert parameters(F.conv_transpose2d, *args).number == 4 * 6 * 4 + 6
 
 
 def test_sizes_that_pytorch_refuses() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inspector.rules import elementwise
 from tests.rules.draw import ALL, EXAMPLES, FLOATING, agree, cases, dim, full_shape, maybe, shape, tensor
-from tests.rules.harness import check, refused
+from tests.rules.harness import check, predict, refused
 
 
 def one(draw: Any) -> Any:
@@ -137,7 +137,8 @@ def test_integers_become_floating_where_they_must(dtype: torch.dtype) -> None:
 
 def test_the_work_is_one_operation_for_each_element() -> None:
     for function in (torch.exp, F.relu, torch.relu_, Tensor.neg, F.dropout):
-        _, formula = elementwise.RULES[function](torch.empty(2, 3, 4, device="meta"))
+        _, formula = predict(function, torch.empty(2, 3, 4, device="meta"))
+        assert formula is not None
         assert (formula.formula.counts, formula.number) == ("elementwise", 24)  # 2 · 3 · 4
 
 

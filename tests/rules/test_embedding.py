@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.rules import PARAMETERS, RULES, ValuesNeeded, embedding
+from inspector.rules import RULES, ValuesNeeded, embedding
 from tests.rules.draw import EXAMPLES, FLOATING, agree, cases, filled, full_shape, maybe, shape, tensor
-from tests.rules.harness import predict, refused
+from tests.rules.harness import parameters, predict, refused
 
 INDICES = (torch.int64, torch.int32)
 
@@ -61,8 +61,8 @@ def test_agrees_with_pytorch(function: Any, strategy: Any, data: st.DataObject) 
 def test_parameters_and_work() -> None:
     indices, table = torch.zeros(2, 3, dtype=torch.int64), torch.ones(10, 4)
     for function in (F.embedding, F.embedding_bag):
-        assert PARAMETERS[RULES[function]](indices, table).number == 40  # 10 rows of 4
-    assert PARAMETERS[RULES[torch.embedding]](table, indices).number == 40
+        assert parameters(function, indices, table).number == 40  # 10 rows of 4
+    assert parameters(torch.embedding, table, indices).number == 40
     assert RULES[F.embedding](indices, table)[1] is None
     formula = RULES[F.embedding_bag](indices, table)[1]
     assert formula is not None

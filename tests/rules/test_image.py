@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from inspector.rules import RULES, image, padding
 from tests.rules.draw import ALL, EXAMPLES, FLOATING, agree, cases, filled, maybe, tensor
-from tests.rules.harness import check, refused
+from tests.rules.harness import check, predict, refused
 
 MODES = {
     1: ("nearest", "nearest-exact", "linear", "area"),
@@ -152,7 +152,8 @@ def test_a_whole_factor_multiplies() -> None:
 
 
 def test_work() -> None:
-    _, formula = RULES[F.interpolate](torch.empty(1, 2, 3, 4, device="meta"), scale_factor=2)
+    _, formula = predict(F.interpolate, torch.empty(1, 2, 3, 4, device="meta"), scale_factor=2)
+    assert formula is not None
     assert (formula.formula.counts, formula.number) == ("elementwise", 96)  # 2 channels of 6 · 8
     assert RULES[F.pad](torch.empty(2, 3, device="meta"), (1, 1))[1] is None
 

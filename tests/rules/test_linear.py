@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from inspector.rules import PARAMETERS, RULES
+from inspector.rules import RULES
 from tests.rules.draw import EXAMPLES, FLOATING, filled, full_shape, maybe, smaller
-from tests.rules.harness import check, predict, refused
+from tests.rules.harness import check, parameters, predict, refused
 
 KINDS = (*FLOATING, torch.complex64)
 
@@ -30,7 +30,7 @@ def test_linear(data: st.DataObject) -> None:
     bias = torch.ones(F_out, dtype=dtype) if draw(st.booleans()) else None
     args = (filled((*full_shape(draw, 0, 3), F_in), dtype), filled((F_out, F_in), dtype), bias)
     check(F.linear, *args, macs=args[0].dim() > 1)  # the counter misses a vector's product
-    params = PARAMETERS[RULES[F.linear]](*args)
+    params = parameters(F.linear, *args)
     assert params.number == F_in * F_out + (0 if bias is None else F_out)
 
 
@@ -113,7 +113,7 @@ def test_bilinear(data: st.DataObject) -> None:
     bias = torch.ones(F_out, dtype=dtype) if draw(st.booleans()) else None
     args = (filled((*lead, F_1), dtype), filled((*lead, F_2), dtype), filled((F_out, F_1, F_2), dtype), bias)
     check(F.bilinear, *args, macs=False)  # the counter does not know its kernel
-    assert PARAMETERS[RULES[F.bilinear]](*args).number == F_out * F_1 * F_2 + (0 if bias is None else F_out)
+    assert parameters(F.bilinear, *args).number == F_out * F_1 * F_2 + (0 if bias is None else F_out)
     macs = predict(F.bilinear, *args)[1]
     assert macs is not None
     # Each output feature: F_1·F_2 products with the second input, and F_1 with the first.
@@ -126,7 +126,7 @@ def test_formulas_worked_by_hand() -> None:
     macs = RULES[F.linear](x, layer.weight, layer.bias)[1]
     assert macs is not None
     assert macs.worked == "1 × 84 × 10 = 840"
-    assert PARAMETERS[RULES[F.linear]](x, layer.weight, layer.bias).worked == "10 × (84 + 1) = 850"
+    assert parameters(F.linear, x, layer.weight, layer.bias).worked == "10 × (84 + 1) = 850"
 
 
 def test_integers_add_up_in_int32() -> None:

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.rules import PARAMETERS, RULES, distance, loss
+from inspector.rules import RULES, distance, loss
 from tests.rules.draw import EXAMPLES, agree, cases, filled, full_shape, maybe, smaller, tensor
-from tests.rules.harness import check, refused
+from tests.rules.harness import check, parameters, refused
 
 SINGLE = (torch.float32, torch.float64)
 REDUCTION = st.sampled_from(("none", "mean", "sum"))
@@ -185,7 +185,7 @@ def test_a_loss_that_multiplies_a_matrix() -> None:
     check(F.linear_cross_entropy, *args)
     rule = RULES[F.linear_cross_entropy]
     assert rule(*args)[1].number == 60  # 3 examples, 4 features, 5 classes
-    assert PARAMETERS[rule](*args, linear_bias=torch.ones(5)).number == 25  # 5 · (4 + 1)
+    assert parameters(F.linear_cross_entropy, *args, linear_bias=torch.ones(5)).number == 25  # 5 · (4 + 1)
 
 
 def test_the_work_is_one_operation_for_each_element_of_the_input() -> None:

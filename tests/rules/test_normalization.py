@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.rules import PARAMETERS, RULES, normalization
+from inspector.rules import RULES, normalization
 from tests.rules.draw import EXAMPLES, FLOATING, agree, cases, filled, full_shape, maybe, tensor
-from tests.rules.harness import refused
+from tests.rules.harness import parameters, refused
 
 
 def channels(draw: Any, least: int = 0) -> tuple[Any, Any, dict[str, Any]]:
@@ -127,7 +127,7 @@ def test_channels_last_stays() -> None:
     ],
 )
 def test_parameters(function: Any, args: Any, count: int) -> None:
-    assert PARAMETERS[RULES[function]](*args).number == count
+    assert parameters(function, *args).number == count
 
 
 def test_sizes_that_pytorch_refuses() -> None:

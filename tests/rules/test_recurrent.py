@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.utils import rnn
 from torch.overrides import TorchFunctionMode
 
-from inspector.rules import PARAMETERS, RULES, ValuesNeeded
-from tests.rules.harness import check, compare, predict, refused
+from inspector.rules import RULES, ValuesNeeded
+from tests.rules.harness import check, compare, parameters, predict, refused
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 FORMS = ("batched", "unbatched", "packed")
@@ -61,7 +61,7 @@ def test_layers(kind: str, projected: int, form: str) -> None:
         function, args, kwargs = call_of(module, given(form, batch_first))
         # PyTorch packs for real only; the counter sees every product there too.
         check(function, *args, on="cpu" if form == "packed" else "meta", **kwargs)
-        params = PARAMETERS[RULES[function]](*args, **kwargs)
+        params = parameters(function, *args, **kwargs)
         assert params.number == sum(parameter.numel() for parameter in module.parameters()), params.worked
 
 
@@ -72,7 +72,7 @@ def test_cells(kind: str, bias: bool, shape: tuple[int, ...]) -> None:
     module = getattr(nn, kind)(5, 4, bias=bias)
     function, args, kwargs = call_of(module, torch.ones(shape))
     check(function, *args, **kwargs)
-    params = PARAMETERS[RULES[function]](*args, **kwargs)
+    params = parameters(function, *args, **kwargs)
     assert params.number == sum(parameter.numel() for parameter in module.parameters()), params.worked
 
 
@@ -91,7 +91,7 @@ def test_formulas_worked_by_hand() -> None:
     # 21 steps, 2 directions, 4 gates of 4: first layer reads 5 + 4 features, the second 8 + 4.
     assert macs.number == 21 * 2 * 16 * (9 + 12)
     # A gate has a weight for each feature it reads, and two biases: 2 · 16 · (9 + 2 + 12 + 2).
-    assert PARAMETERS[RULES[torch.lstm]](*args).number == 800
+    assert parameters(torch.lstm, *args).number == 800
     _, args, _ = call_of(nn.LSTM(5, 4, proj_size=2), torch.ones(7, 3, 5))
     _, macs = RULES[torch.lstm](*args)
     assert macs.number == 21 * (16 * (5 + 2) + 4 * 2)  # each step projects 4 features to 2

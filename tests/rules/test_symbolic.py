@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from inspector.formula import Formula
 from inspector.rules import RULES
 from inspector.symbolic import Symbols
 
@@ -85,6 +86,8 @@ def test_symbols_go_through(function: Any, args: Any, kwargs: Any, expect: Any) 
         wanted = size(asked)
         assert symbols.read(got) == symbols.read(wanted)
         assert isinstance(got, torch.SymInt) == isinstance(wanted, torch.SymInt), "a symbol became a number, or back"
+    if isinstance(formula, Formula):
+        formula = formula.of([symbols.read(size) for size in shape])
     if formula is not None:
         assert {str(symbol) for symbol in getattr(symbols.read(formula.number), "free_symbols", ())} <= {"N", "C"}
 

@@ -9,6 +9,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 import inspector
+from inspector.formula import BoundFormula
 from inspector.rules import ValuesNeeded, rule_for
 from tests.rules.harness import compare, twin
 
@@ -32,7 +33,8 @@ class Operators(TorchFunctionMode):
             if not isinstance(predicted[0], torch.Tensor):
                 predicted = torch.empty(predicted, dtype=args[0].dtype, device="meta")
             compare(predicted, output)
-            self.macs.append(formula.number if formula.formula.counts == "macs" else None)
+            of_macs = isinstance(formula, BoundFormula) and formula.formula.counts == "macs"
+            self.macs.append(formula.number if of_macs else None)
         return output
 
 
