@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
 
 import torch
@@ -275,10 +275,28 @@ def _default_dtype(model: nn.Module) -> torch.dtype:
     return torch.float32
 
 
-_SIGNATURES: WeakKeyDictionary[FunctionType, tuple[inspect.Signature, ...]] = WeakKeyDictionary()
+class _Signature(NamedTuple):
+    """A signature of forward, and what a call with positional arguments alone needs to know of it."""
+
+    whole: inspect.Signature
+    names: tuple[str, ...]  # of the parameters that take a positional argument
+    least: int  # how many of them have no default
+
+    def takes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError | None:
+        """Why it cannot take these arguments; binding is left out where counting is enough."""
+        if not kwargs and self.least <= len(args) <= len(self.names):
+            return None
+        try:
+            self.whole.bind(*args, **kwargs)
+        except TypeError as error:
+            return error
+        return None
 
 
-def _signatures(model: nn.Module) -> tuple[inspect.Signature, ...]:
+_SIGNATURES: WeakKeyDictionary[FunctionType, tuple[_Signature, ...]] = WeakKeyDictionary()
+
+
+def _signatures(model: nn.Module) -> tuple[_Signature, ...]:
     """Signatures of forward: a decorator may add or take arguments, so what it wraps is not the last word."""
     forward = model.forward
     function = getattr(forward, "__func__", None)
@@ -290,30 +308,32 @@ def _signatures(model: nn.Module) -> tuple[inspect.Signature, ...]:
     return found
 
 
-def _readable(forward: Any) -> Iterator[inspect.Signature]:
+def _readable(forward: Any) -> Iterator[_Signature]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     for follow in (True, False):
         try:
-            yield inspect.signature(forward, follow_wrapped=follow)
+            signature = inspect.signature(forward, follow_wrapped=follow)
         except (TypeError, ValueError):  # compiled by TorchScript, or written in C
             return
+        parameters = signature.parameters.values()
+        names = tuple([parameter.name for parameter in parameters if parameter.kind in kinds])
+        demanded = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        by_name_only = any(parameter.kind is parameter.KEYWORD_ONLY for parameter in demanded)
+        yield _Signature(signature, names, len(names) + 1 if by_name_only else len(demanded))
 
 
 def _check_arity(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, ...]:
     """Names of forward's positional parameters; InspectionError where forward cannot take these arguments."""
     names: tuple[str, ...] = ()
-    signature: inspect.Signature | None = None
     refused: TypeError | None = None
     for signature in _signatures(model):
-        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        names = names or tuple(name for name, parameter in signature.parameters.items() if parameter.kind in kinds)
+        names = names or signature.names
         if model._forward_pre_hooks:  # a hook may change the arguments
             return names
-        try:
-            signature.bind(*args, **kwargs)
-        except TypeError as error:
-            refused = refused or error
-        else:
+        error = signature.takes(args, kwargs)
+        if error is None:
             return names
+        refused = refused or error
     if refused is None:
         return names
     taken = f"{type(model).__name__}.forward({', '.join(names)})"

@@ -23,6 +23,7 @@ from torch._C._functorch import (
     maybe_get_level,
     peek_interpreter_stack,
 )
+from torch._ops import _len_torch_dispatch_stack_pre_dispatch
 from torch._tensor import _convert
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.overrides import _pop_mode, _push_mode, get_default_nowrap_functions
@@ -72,9 +73,13 @@ def _as_any_other(kind: type) -> bool:
 @contextmanager
 def without_outer_modes() -> Iterator[None]:
     """Inside, no function mode and no dispatch mode of the caller is active; afterwards the same stack stands again."""
+    functions = torch._C._len_torch_function_stack()
+    if not (functions or torch._C._len_torch_dispatch_stack() or _len_torch_dispatch_stack_pre_dispatch()):
+        yield
+        return
     with ExitStack() as stack:
         stack.enter_context(_disable_current_modes())
-        modes = [_pop_mode() for _ in range(torch._C._len_torch_function_stack())]
+        modes = [_pop_mode() for _ in range(functions)]
         for mode in modes:  # callbacks run last in, first out: the outermost mode is pushed back first
             stack.callback(_push_mode, mode)
         yield

@@ -31,6 +31,7 @@ class Unknown(Exception):
     """The tensor's value depends on input that holds no data."""
 
 
+_SEQUENCES = frozenset((tuple, list))
 #: Caches of more bytes than this stay without values.
 _SETTLED_BYTES = 2**28
 
@@ -75,8 +76,11 @@ class KnownValues:
             if type(value) is Tensor:
                 if value not in self:
                     return False
-            elif type(value) not in PLAIN and not all(tensor in self for tensor in tensors(value)):
-                return False
+            elif type(value) not in PLAIN:
+                if type(value) in _SEQUENCES and PLAIN.issuperset(map(type, value)):
+                    continue
+                if not all(tensor in self for tensor in tensors(value)):
+                    return False
         return True
 
     def remember(self, function: Any, args: Any, kwargs: Any, output: Any) -> None:
@@ -90,7 +94,7 @@ class KnownValues:
             written.append(target)
         for tensor in written:
             self._writes.setdefault(memory_of(tensor), []).append(call)
-        places = {id(tensor) for tensor in written}
+        places = [*map(id, written)]
         for index, result in enumerate(results):
             if id(result) not in places:
                 self.steps[id(result)] = (result, _Source(call, index, memory_of(result)))
@@ -239,7 +243,7 @@ def map_arguments(value: Any, function: Any) -> Any:
         if PLAIN.issuperset(map(type, parts)):
             return value
         return slice(*[map_arguments(part, function) for part in parts])
-    if type(value) in (tuple, list):
+    if type(value) in _SEQUENCES:
         if PLAIN.issuperset(map(type, value)):
             return type(value)(value)
         return type(value)([map_arguments(item, function) for item in value])

@@ -233,7 +233,7 @@ def _generators() -> Callable[[], None]:
     devices = [
         (backend, backend.get_rng_state_all())
         for backend in (torch.cuda, torch.xpu)
-        if backend.is_available() and backend.is_initialized()
+        if backend.is_initialized() and backend.is_available()
     ]
     mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
 

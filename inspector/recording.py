@@ -231,10 +231,10 @@ class Recorder(TorchFunctionMode):
             if id(value) in pending:
                 used += (pending.pop(id(value)),)
             elif type(value) in _NESTS and value and type(value[0]) is not int:
-                if _NESTS.isdisjoint(map(type, value)):
-                    used += tuple([pending.pop(key) for key in map(id, value) if key in pending])
-                else:
+                if not _NESTS.isdisjoint(map(type, value)):
                     used += self._first_uses(value, None)
+                elif not pending.keys().isdisjoint(map(id, value)):
+                    used += tuple([pending.pop(key) for key in map(id, value) if key in pending])
         return used
 
     def _without_rule(self, func: Any, args: Any, kwargs: Any) -> Any:

@@ -34,12 +34,16 @@ if TYPE_CHECKING:
 _NUMBERS = (int, float, complex, torch.SymInt, torch.SymFloat, torch.SymBool)
 
 
-def combine(input: Any, other: Any, dtype: torch.dtype) -> Outcome:
-    """The broadcast result of two operands; numbers alone give a tensor of no axis."""
+def combine(input: Any, other: Any, dtype: torch.dtype | None = None) -> Outcome:
+    """The broadcast result of two operands, of their promoted dtype unless another is given; numbers alone give a
+    tensor of no axis.
+    """
     tensor: Any
     number: Any
     if isinstance(other, Tensor):
         if isinstance(input, Tensor):
+            if dtype is None:
+                dtype = input.dtype if input.dtype is other.dtype else promoted(input, other)
             shape: Any = input.shape
             alike = shape == other.shape
             if not alike:
@@ -56,9 +60,11 @@ def combine(input: Any, other: Any, dtype: torch.dtype) -> Outcome:
         tensor, number = input, other
     if not isinstance(number, _NUMBERS) and not isinstance(number, Number):
         raise TypeError(f"neither a number nor a tensor: {number!r}")
-    if isinstance(tensor, _NUMBERS):  # torch.div(7, 2) is a tensor too
-        return empty((), dtype), ELEMENTWISE
-    return like(tensor, dtype), ELEMENTWISE
+    if dtype is None:
+        dtype = promoted(input, other)
+    if isinstance(tensor, Tensor):
+        return like(tensor, dtype), ELEMENTWISE
+    return empty((), dtype), ELEMENTWISE  # torch.div(7, 2) is a tensor too
 
 
 def promoted(input: Any, other: Any) -> torch.dtype:
@@ -79,7 +85,7 @@ def promoted(input: Any, other: Any) -> torch.dtype:
 
 def binary(input: Any, other: Any) -> Outcome:
     """Arithmetic of two operands: mul, maximum, fmod, bitwise_and."""
-    return combine(input, other, promoted(input, other))
+    return combine(input, other)
 
 
 def reflected(input: Any, other: Any) -> Outcome:
@@ -94,7 +100,7 @@ def reflected_difference(input: Any, other: Any, *, alpha: Any = 1) -> Outcome:
 
 def addition(input: Any, other: Any, *, alpha: Any = 1) -> Outcome:
     """torch.add, sub: input ± α·other."""
-    return combine(input, other, promoted(input, other))
+    return combine(input, other)
 
 
 def power(input: Any, exponent: Any) -> Outcome:

@@ -235,6 +235,8 @@ def described(data: Any) -> tuple[tuple[Any, ...], torch.dtype]:
     """Shape and dtype that torch.tensor gives Python's own data: numbers, nested sequences, arrays, tensors."""
     if isinstance(data, Tensor):
         return tuple(data.shape), data.dtype
+    if type(data) in (list, tuple) and not data:
+        return (0,), torch.get_default_dtype()
     numbers = (bool, int, float, complex, torch.SymInt, torch.SymFloat, torch.SymBool)
     if isinstance(data, numbers) and type(data).__module__ != "numpy":  # some numbers of NumPy's are Python's too
         return (), scalar_dtype(data)
