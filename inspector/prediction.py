@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from math import prod
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from inspector.calls import Call, name_of
@@ -114,40 +114,36 @@ class Prediction:
         return (number, 0) if bound.formula.counts == "macs" else (0, number)
 
     @cached_property
-    def _running(self) -> list[tuple[Any, Any, int, int]]:
-        """Sums over the rows before each row: known MACs, element-wise operations, parameters, rows of unknown MACs."""
-        macs: Any = 0
-        elementwise: Any = 0
-        params = unknown = 0
-        so_far: tuple[Any, Any, int, int] = (0, 0, 0, 0)
-        sums = [so_far]
-        counts = self._registered.counts
+    def _macs(self) -> list[Any]:
+        """MACs of each row, None where nobody knows them."""
+        column: list[Any] = []
         symbolic = bool(self._symbols)
         for fields in self._calls:
             bound = fields[3]
             if symbolic or type(fields) is Call:  # else a plain tuple, whose other facts are as usual
-                mine, others = self._work(Call(*fields))
-                if mine is None:
-                    unknown += 1
-                else:
-                    macs += mine
-                elementwise += others
-            elif type(bound) is Formula:
-                elementwise += prod(fields[1][0])
-            elif bound is not None:
-                if bound.formula.counts == "macs":
-                    macs += bound.number
-                else:
-                    elementwise += bound.number
-            elif len(fields) == 5:  # no work and no parameter: a view, an index
-                sums.append(so_far)
-                continue
-            if len(fields) > 5:
-                for number in fields[5]:
-                    params += counts[number]
-            so_far = (macs, elementwise, params, unknown)
-            sums.append(so_far)
-        return sums
+                column.append(self._work(Call(*fields))[0])
+            elif bound is None or type(bound) is Formula or bound.formula.counts != "macs":
+                column.append(0)
+            else:
+                column.append(bound.number)
+        return column
+
+    @cached_property
+    def _elementwise(self) -> list[Any]:
+        """Element-wise operations of each row."""
+        return [self._work(Call(*fields))[1] for fields in self._calls]
+
+    @cached_property
+    def _running(self) -> list[tuple[Any, Any, int, int]]:
+        """Sums over the rows before each row: known MACs, element-wise operations, parameters, rows of unknown MACs."""
+        counts = self._registered.counts
+        columns = (
+            [macs or 0 for macs in self._macs],
+            self._elementwise,
+            [sum([counts[number] for number in fields[5]]) if len(fields) > 5 else 0 for fields in self._calls],
+            [macs is None for macs in self._macs],
+        )
+        return [*zip(*(accumulate(column, initial=0) for column in columns), strict=True)]
 
     @cached_property
     def modules(self) -> tuple[ModuleCall, ...]:
@@ -212,17 +208,17 @@ class Prediction:
     @property
     def total_macs(self) -> Any:
         """Multiply-accumulates of all rows whose count is known; a sympy expression where sizes are names."""
-        return self._running[-1][0]
+        return sum([macs for macs in self._macs if macs is not None])
 
     @property
     def unknown_macs(self) -> int:
         """How many rows have MACs that nobody knows; where it is not 0, ``total_macs`` is a lower bound."""
-        return self._running[-1][3]
+        return self._macs.count(None)
 
     @property
     def total_elementwise_ops(self) -> Any:
         """Operations outside matrix products, one for each element."""
-        return self._running[-1][1]
+        return sum(self._elementwise)
 
     @property
     def param_bytes(self) -> int:

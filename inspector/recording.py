@@ -85,14 +85,16 @@ class Recorder(TorchFunctionMode):
         rule = RULES.get(func)
         if rule is None and func in PASSIVE and _PLAIN_CLASSES.issuperset(types):
             return func(*args, **kwargs) if kwargs else func(*args)
-        lead = args[0] if args else None
-        if type(lead) in _NESTS and lead:
-            lead = lead[-1]  # a cache that starts empty has a known tensor before it
+        steps = self._known.steps
+        first = unknown = args[0] if args else None
+        if type(first) is not Tensor or id(first) in steps:  # its values are known; perhaps those of another are not
+            several = first if type(first) in _NESTS else args[1:]
+            unknown = several[-1] if several else None
         if (
             rule is None
-            or type(lead) is not Tensor
-            or not lead.is_meta
-            or id(lead) in self._known.steps
+            or type(unknown) is not Tensor
+            or not unknown.is_meta
+            or id(unknown) in steps
             or func in FRESH
             or self._careful
             or any_autocast_enabled()
@@ -116,6 +118,8 @@ class Recorder(TorchFunctionMode):
             shapes, dtypes = described(output)
             dtype = dtypes[0] if dtypes else None
             self._last = None
+        if first is not unknown and isinstance(first, Tensor) and (output is first or output is None):
+            self._known.forget(first)
         pending = self._pending
         for value in args:
             if id(value) in pending or type(value) in _NESTS:

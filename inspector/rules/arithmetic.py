@@ -22,6 +22,7 @@ from inspector.rules.common import (
     empty,
     floating,
     in_place,
+    laid_out,
     like,
     numpy_names,
     result,
@@ -44,17 +45,12 @@ def combine(input: Any, other: Any, dtype: torch.dtype | None = None) -> Outcome
         if isinstance(input, Tensor):
             if dtype is None:
                 dtype = input.dtype if input.dtype is other.dtype else promoted(input, other)
-            shape: Any = input.shape
-            alike = shape == other.shape
-            if not alike:
-                shape = broadcast(shape, other.shape)
-            if input.is_contiguous() and other.is_contiguous():
-                output = torch.empty((*shape,), dtype=dtype, device=META)
-            elif alike and input.stride() == other.stride():
-                output = like(input, dtype)
-            else:
-                output = result(shape, dtype, input, other)
-            return output, ELEMENTWISE
+            shape, its = input.shape, other.shape
+            if not (input.is_contiguous() and other.is_contiguous()):
+                sizes, strides = laid_out(None, shape, input.stride(), its, other.stride())
+                return torch.empty_strided(sizes, strides, dtype=dtype, device=META), ELEMENTWISE
+            sizes = (*shape,) if shape == its else broadcast(shape, its)
+            return torch.empty(sizes, dtype=dtype, device=META), ELEMENTWISE
         tensor, number = other, input
     else:
         tensor, number = input, other

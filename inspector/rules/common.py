@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import torch
@@ -66,25 +67,30 @@ def like(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     shape = x.shape
     if x.is_contiguous() or (len(shape) == 4 and x.is_contiguous(memory_format=torch.channels_last)):
         return torch.empty_strided(shape, x.stride(), dtype=dtype or x.dtype, device=META)
-    return torch.empty_strided(shape, common_strides(shape, (x,)), dtype=dtype or x.dtype, device=META)
+    return torch.empty_strided(*laid_out(None, shape, x.stride()), dtype=dtype or x.dtype, device=META)
 
 
 def result(shape: Sequence[Any], dtype: torch.dtype, *operands: Tensor) -> Tensor:
     """What an element-wise function of ``operands``, which broadcast to ``shape``, returns."""
     for operand in operands:
         if not operand.is_contiguous():
-            return torch.empty_strided(shape, common_strides(shape, operands), dtype=dtype, device=META)
+            layouts = chain.from_iterable([(operand.shape, operand.stride()) for operand in operands])
+            return torch.empty_strided(*laid_out((*shape,), *layouts), dtype=dtype, device=META)
     return torch.empty((*shape,), dtype=dtype, device=META)
 
 
-def common_strides(shape: Sequence[Any], operands: Sequence[Tensor]) -> tuple[Any, ...]:
-    """Strides of a dense result whose axes lie in memory in the order of its operands' axes."""
-    return _common_strides(tuple(shape), *[(operand.shape, operand.stride()) for operand in operands])
-
-
 @remembered
-def _common_strides(shape: tuple[Any, ...], *operands: tuple[Sequence[Any], Sequence[Any]]) -> tuple[Any, ...]:
-    return dense_strides(shape, [strides_in(shape, *operand) for operand in operands])
+def laid_out(shape: tuple[Any, ...] | None, *layouts: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Shape and strides of a dense result whose axes lie in memory in the order of its operands' axes.
+
+    Args:
+        shape: of the result; None for what the operands broadcast to.
+        layouts: shape and strides of the first operand, then of each further one.
+    """
+    shapes, strides = layouts[::2], layouts[1::2]
+    if shape is None:
+        shape = broadcast(*shapes)
+    return shape, dense_strides(shape, [*map(partial(strides_in, shape), shapes, strides)])
 
 
 def strides_in(shape: Sequence[Any], sizes: Sequence[Any], strides: Sequence[Any]) -> list[Any]:

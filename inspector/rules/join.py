@@ -47,8 +47,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Outcome:
     shapes = [tensor.shape for tensor in tensors]
     shape = _joined_again(dim, *shapes) if len(shapes) <= _FEW else _joined(shapes, dim)
     if len(shape) in (4, 5) and not all(map(Tensor.is_contiguous, tensors)):
-        formats = {memory_format(tensor) for tensor in tensors}
-        if len(formats) == 1:
+        formats = {*map(memory_format, tensors)}
+        if len(formats) == 1 and torch.contiguous_format not in formats:
             return torch.empty(shape, dtype=dtype, device=META, memory_format=formats.pop()), None
     return torch.empty(shape, dtype=dtype, device=META), None
 
@@ -59,10 +59,12 @@ def _common_dtype(tensors: Sequence[Tensor]) -> torch.dtype:
 
 
 def _joined(shapes: Sequence[Sequence[Any]], dim: int) -> tuple[Any, ...]:
-    if 1 in map(len, shapes):  # an empty vector joins anything
+    ranks = {*map(len, shapes)}
+    if 1 in ranks:  # an empty vector joins anything
         shapes = [size for size in shapes if len(size) != 1 or size[0] != 0]
         if not shapes:
             return (0,)
+        ranks = {*map(len, shapes)}
     first = shapes[0]
     rank = len(first)
     if not rank:
@@ -72,7 +74,7 @@ def _joined(shapes: Sequence[Sequence[Any]], dim: int) -> tuple[Any, ...]:
     for place, along in enumerate(sizes):
         if place != axis and along.count(along[0]) != len(along):
             raise ShapeError(_misfit(shapes, axis, dim))
-    if {*map(len, shapes)} != {rank}:
+    if len(ranks) > 1:
         raise ShapeError(_misfit(shapes, axis, dim))
     return (*first[:axis], sum(sizes[axis]), *first[axis + 1 :])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from inspector.rules.common import META
+from inspector.rules.common import META, remembered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,13 +23,17 @@ def memory_format(x: Tensor) -> torch.memory_format:
     """The format that PyTorch gives to a result with the layout of ``x``: channels last where its strides look so."""
     if x.is_contiguous() or x.dim() not in _CHANNELS_LAST:
         return torch.contiguous_format
-    format_, order = _CHANNELS_LAST[x.dim()]
+    return _format(x.shape, x.stride())
+
+
+@remembered
+def _format(shape: Sequence[Any], stride: Sequence[Any]) -> torch.memory_format:
+    format_, order = _CHANNELS_LAST[len(shape)]
     step: Any = 0
-    stride = x.stride()
     if stride[1] == 0:
         return torch.contiguous_format
     for axis in order:
-        size = x.shape[axis]
+        size = shape[axis]
         if size == 0 or stride[axis] < step or (axis == 0 and step == stride[1]):
             return torch.contiguous_format
         step = stride[axis] * size if size > 1 else stride[axis]

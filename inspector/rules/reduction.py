@@ -23,6 +23,7 @@ from inspector.rules.common import (
     floating,
     numpy_names,
     real,
+    remembered,
     shape_argument,
     spread,
     summed,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 COVARIANCE_MACS = Formula("M*Q*M", source="torch.cov: XXᵀ of M variables (M × Q), divided by Q − 1")
 
 
+@remembered
 def reduced(shape: torch.Size, dim: Any, keepdim: bool) -> tuple[Any, ...]:
     """The shape without the axes ``dim``, or with 1 in their place; None or () means all axes."""
     if isinstance(dim, int):
