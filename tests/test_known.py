@@ -191,3 +191,22 @@ def test_a_cache_that_cannot_be_computed_does_no_harm() -> None:
 
     assert inspector.predict(Fn(forward), (4, 4)).modules[0].output_shapes == ((4, 4),)
     assert kept["wrong"].shape == (1,)
+
+
+def test_a_cache_that_starts_empty_holds_unknown_values() -> None:
+    def forward(buffer: Tensor, x: Tensor) -> Tensor:
+        cache = torch.cat([torch.tensor([]), x[0]])
+        return x[: int(cache.sum())]
+
+    with pytest.raises(NeedsData):
+        inspector.predict(Fn(forward), (4, 3))
+
+
+def test_a_known_tensor_before_an_unknown_one() -> None:
+    def forward(buffer: Tensor, x: Tensor) -> Tensor:
+        known = torch.ones(3)
+        product = known * x[0]
+        known.add_(1)
+        return x[: int(known.sum())] if product.dim() else x[: int(product.sum())]
+
+    assert inspector.predict(Fn(forward), (8, 3)).rows[-1].output_shapes == ((6, 3),)

@@ -234,3 +234,56 @@ def test_another_generator_in_numpys_place():
     expected = np.random.get_state(legacy=False)
     predict(DrawsFromNumpy(3, exchanges=True), (2,))
     assert np.random.get_state(legacy=False) == expected
+
+
+class DrawsFromPython(nn.Module):
+    def __init__(self, draws: int) -> None:
+        super().__init__()
+        self.draws = draws
+
+    def forward(self, x):
+        for _ in range(self.draws):
+            random.gauss(0, 1)
+        return x
+
+
+@pytest.fixture
+def pythons_generator():
+    """Python's global generator for a test to play with."""
+    state = random.getstate()
+    yield
+    random.setstate(state)
+
+
+@pytest.mark.usefixtures("pythons_generator")
+@pytest.mark.parametrize("understood", [True, False], ids=["by memory", "by state"])
+@pytest.mark.parametrize("before", [0, 1, 2])
+@pytest.mark.parametrize("draws", [0, 1, 2, 1000])
+def test_pythons_generator_with_the_normal_number_that_waits(before, draws, understood, monkeypatch):
+    assert preserve._python_is_understood()
+    monkeypatch.setattr(preserve, "_python_is_understood", lambda: understood)
+    random.seed(5)
+    for _ in range(before):  # normal numbers come in pairs: after an odd count the second one waits
+        random.gauss(0, 1)
+    expected = random.getstate()
+    predict(DrawsFromPython(draws), (2,))
+    assert random.getstate() == expected
+
+
+def test_contents_that_go_from_one_container_to_another():
+    class Exchanging(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.full, self.empty, self.filled = {"a": 1, "b": 2}, {}, []
+
+        def forward(self, x):
+            self.empty["b"] = self.full.pop("b")
+            self.empty["a"] = self.full.pop("a")
+            self.filled.append(x)
+            return x
+
+    model = Exchanging()
+    held = (model.full, model.empty, model.filled)
+    predict(model, (2,))
+    assert (list(model.full.items()), model.empty, model.filled) == ([("a", 1), ("b", 2)], {}, [])
+    assert all(before is now for before, now in zip(held, (model.full, model.empty, model.filled), strict=True))

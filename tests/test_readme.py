@@ -78,7 +78,8 @@ def test_block_runs(place: str, folder: Path, request: pytest.FixtureRequest) ->
     else:
         command = [sys.executable, "-W", "error", "-c", code]
     here = Path(sys.executable).parent
-    env = {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}"}
+    # One thread each, for workers share the cores already: two pools that spin for one another take minutes.
+    env = {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
     for again in range(3 if TIMED.search(code) else 1):
         if again:
             env["XDG_CACHE_HOME"] = str(folder / f"cache {again}")

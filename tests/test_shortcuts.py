@@ -149,3 +149,22 @@ def test_hooks_of_a_sequence_and_of_all_modules_are_called():
     finally:
         handle.remove()
     assert kinds == ["exp", "linear", "sigmoid", "relu", "sigmoid", "sigmoid"]
+
+
+class CalledOtherwise(nn.ReLU):
+    def _call_impl(self, x):
+        return self.forward(x).exp()
+
+
+def test_a_class_or_an_object_may_be_called_in_a_way_of_its_own():
+    assert [kind for _, kind, _ in rows(CalledOtherwise())] == ["relu", "exp"]
+    module = nn.Softplus()
+    module._call_impl = lambda x: module.forward(x).exp()
+    assert [kind for _, kind, _ in rows(module)] == ["softplus", "exp"]
+
+
+def test_backward_hooks_see_the_modules_output():
+    model = nn.Sequential(nn.Linear(4, 3), nn.Softplus())
+    model[1].register_full_backward_hook(lambda *_: None)
+    model[1].register_forward_pre_hook(lambda module, args: args[0].exp())
+    assert [kind for _, kind, _ in rows(model)] == ["linear", "exp", "softplus"]

@@ -312,3 +312,19 @@ def _nothing_is_left_over() -> Iterator[None]:
     assert torch._C._len_torch_dispatch_stack() == 0
     assert not torch.nn.modules.module._global_forward_hooks
     assert torch.is_grad_enabled()
+
+
+def test_modules_are_called_as_before_when_nobody_watches() -> None:
+    code = nn.Module.__call__.__code__
+    seen: list[bool] = []
+
+    class Looks(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(nn.Module.__call__.__code__ is code)
+            return x
+
+    inspector.predict(Looks(), (2,))
+    with pytest.raises(inspector.InspectionError):
+        inspector.predict(Breaks(), (2, 3))
+    assert seen == [False]
+    assert nn.Module.__call__.__code__ is code
