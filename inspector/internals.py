@@ -39,7 +39,8 @@ DisableTorchFunction = torch._C.DisableTorchFunction
 #: False inside a class's own ``__torch_function__`` that has passed a call on to PyTorch.
 handlers_enabled = torch._C._is_torch_function_enabled
 _DEFAULT_HANDLER = torch.Tensor.__torch_function__.__func__  # type: ignore[attr-defined]  # a class method
-_LAZY = (UninitializedParameter, UninitializedBuffer)
+#: Classes of tensors that have no shape yet.
+LAZY = (UninitializedParameter, UninitializedBuffer)
 #: True while any device's autocast is on; the public ``is_autocast_enabled`` needs a question for each device.
 any_autocast_enabled = torch._C._is_any_autocast_enabled
 #: Whether somebody hooked the calls of all modules there are.
@@ -67,7 +68,7 @@ def in_class(output: Any, function: Any, kind: type) -> Any:
 
 def _as_any_other(kind: type) -> bool:
     """A class of PyTorch's whose calls are recorded as those of plain tensors."""
-    return issubclass(kind, _LAZY) or kind.__module__.startswith("torch.nested.")
+    return issubclass(kind, LAZY) or kind.__module__.startswith("torch.nested.")
 
 
 @contextmanager

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+from torch.nn.parameter import UninitializedParameter
 
+from inspector.internals import LAZY
 from inspector.structure import memory_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-UNINITIALIZED = frozenset((UninitializedParameter, UninitializedBuffer))
 
 
 class Registered(NamedTuple):
@@ -48,10 +47,10 @@ class RegisteredTensors:
         self.numbers = {key: place for place, key in enumerate(map(id, found))}
         self.parameters = len(found)
         found += buffers
-        self.lazy = not UNINITIALIZED.isdisjoint(map(type, found))
+        self.lazy = not {*map(type, found)}.isdisjoint(LAZY)
         self._unsized: set[int] = set()
         if self.lazy:
-            self._unsized = {place for place, tensor in enumerate(found) if type(tensor) in UNINITIALIZED}
+            self._unsized = {place for place, tensor in enumerate(found) if type(tensor) in LAZY}
             found = [*map(_sized, found)]
         try:
             memories = [tensor.untyped_storage()._cdata for tensor in found]
@@ -138,7 +137,7 @@ def _shared(found: list[Tensor], memories: list[int]) -> tuple[list[int], list[i
 
 def _sized(tensor: Tensor) -> Tensor:
     """In place of a lazy tensor one without elements."""
-    if type(tensor) not in UNINITIALIZED:
+    if type(tensor) not in LAZY:
         return tensor
     return torch.empty(0, dtype=tensor.dtype, device="meta").requires_grad_(tensor.requires_grad)
 
@@ -179,6 +178,6 @@ def lazy_on_meta(model: nn.Module) -> None:
         tables: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
         for table in tables:
             for name, tensor in table.items():
-                if type(tensor) in UNINITIALIZED:
+                if type(tensor) in LAZY:
                     flag = {"requires_grad": tensor.requires_grad} if type(tensor) is UninitializedParameter else {}
                     table[name] = type(tensor)(device="meta", dtype=tensor.dtype, **flag)
