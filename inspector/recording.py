@@ -72,6 +72,7 @@ class Recorder(TorchFunctionMode):
         #: Every call goes through ``_record``: none is answered the short way.
         self._careful = real or self._symbolic
         self._known = KnownValues()
+        self._steps = self._known.steps  # asked at every call
         self._open: list[int] = [-1]  # numbers of the module calls that are open, the innermost last
         self._last: Any = None  # the tensor that the last call returned
         self._followed: Any = None
@@ -83,9 +84,9 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Answer and record one call; what is out of the ordinary goes the longer way of ``_answer``."""
         rule = RULES.get(func)
-        if rule is None and func in PASSIVE and _PLAIN_CLASSES.issuperset(types):
+        if rule is None and func in PASSIVE and (not types or _PLAIN_CLASSES.issuperset(types)):
             return func(*args, **kwargs) if kwargs else func(*args)
-        steps = self._known.steps
+        steps = self._steps
         first = unknown = args[0] if args else None
         if type(first) is not Tensor or id(first) in steps:  # its values are known; perhaps those of another are not
             several = first if type(first) in _NESTS else args[1:]
@@ -112,7 +113,7 @@ class Recorder(TorchFunctionMode):
             dtype: torch.dtype | None = output.dtype
             self._last = output
         elif type(output) is torch.Size or (type(output) is tuple and is_shape(output)):
-            shapes, dtype = (output,), first_tensor(args, kwargs).dtype
+            shapes, dtype = (output,), (first if type(first) is Tensor else first_tensor(args, kwargs)).dtype
             self._last = output = torch.empty((*output,), dtype=dtype, device=_META)
         else:
             shapes, dtypes = described(output)
