@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import floor, log10
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +80,13 @@ def _speed(report: dict[str, Any]) -> str:
             return "fails"
         where = "" if entry["device"] == "meta" else " (cpu)"
         seconds = entry["seconds"]
-        time = f"{seconds['median'] * 1e3:.1f} ms ({seconds['low'] * 1e3:.1f}–{seconds['high'] * 1e3:.1f})"
+        digits = max(0, 2 - floor(log10(seconds["median"] * 1e3)))  # three that say something
+        median, low, high = (f"{seconds[name] * 1e3:.{digits}f}" for name in ("median", "low", "high"))
+        time = f"{median} ms ({low}–{high})"
         if "times_ours" not in entry or entry["times_ours"] == 1:
             return time
         by_round = entry["times_ours_by_round"]["median"]
-        return f"{time}, {entry['times_ours']:.0f}× ({by_round:.0f}× by round){where}"
+        return f"{time}, {entry['times_ours']:.1f}× ({by_round:.1f}× by round){where}"
 
     return _by_subject("### Time of one answer (quartiles), and how often inspector answers meanwhile", report, cell)
 
