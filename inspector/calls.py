@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from inspector.errors import InspectionError
+from inspector.formula import Formula
 from inspector.inputs import meta_twin
 from inspector.internals import batched, unbatched
 from inspector.known import map_arguments
@@ -16,7 +17,7 @@ from inspector.rules.common import META
 from inspector.structure import tensors
 
 if TYPE_CHECKING:
-    from inspector.formula import BoundFormula, Formula
+    from inspector.formula import BoundFormula
     from inspector.rules.common import ToBind
 
 
@@ -41,6 +42,8 @@ def shaped(rule: Any, args: Any, kwargs: Any) -> Any:
     output, formula = rule(*args, **kwargs)
     if type(output) is torch.Size or (type(output) is tuple and is_shape(output)):
         output = torch.empty(output, dtype=first_tensor(args, kwargs).dtype, device=META)
+    elif isinstance(formula, Formula) and not described(output)[0]:
+        raise ValueError("a lazy tensor has no elements to count yet")
     return output, formula
 
 

@@ -44,13 +44,13 @@ def generators() -> Callable[[], None]:
 
 def _python_generator() -> Callable[[], None]:
     """A function that puts back Python's global generator."""
-    if not _python_is_understood():
+    generator: Any = getattr(random.getstate, "__self__", None)  # behind ``random.random`` and its kin
+    if type(generator) is not random.Random or not _python_is_understood():
         return partial(random.setstate, random.getstate())
-    generator: Any = random.getstate.__self__  # type: ignore[attr-defined]  # behind ``random.random`` and its kin
-    words, waiting = _memory(generator, _random.Random), generator.gauss_next
+    words, waiting = _memory(generator, _random.Random), vars(generator)["gauss_next"]
 
     def restore() -> None:
-        if _memory(generator, _random.Random) != words or generator.gauss_next is not waiting:
+        if _memory(generator, _random.Random) != words or vars(generator)["gauss_next"] is not waiting:
             random.setstate(_python_state(words, waiting))
 
     return restore
@@ -66,10 +66,7 @@ def _python_state(memory: bytes, waiting: float | None) -> tuple[Any, ...]:
 def _python_is_understood() -> bool:
     probe = random.Random(0)  # noqa: S311  nothing secret is drawn
     probe.random()
-    return (
-        type(getattr(random.getstate, "__self__", None)) is random.Random
-        and _python_state(_memory(probe, _random.Random), None) == probe.getstate()
-    )
+    return _python_state(_memory(probe, _random.Random), None) == probe.getstate()
 
 
 def _numpy_generator() -> Callable[[], None] | None:

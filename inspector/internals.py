@@ -6,7 +6,6 @@ Each function says which public behaviour it stands in for. Checked on torch 2.9
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache
 from threading import Lock, get_ident
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
@@ -43,8 +42,13 @@ _DEFAULT_HANDLER = torch.Tensor.__torch_function__.__func__  # type: ignore[attr
 LAZY = (UninitializedParameter, UninitializedBuffer)
 #: True while any device's autocast is on; the public ``is_autocast_enabled`` needs a question for each device.
 any_autocast_enabled = torch._C._is_any_autocast_enabled
-#: Whether somebody hooked the calls of all modules there are.
-any_global_hook: Callable[[], bool] = torch.nn.modules.module._has_any_global_hook
+#: The hooks of all modules there are.
+_GLOBAL_HOOKS = (
+    torch.nn.modules.module._global_forward_hooks,
+    torch.nn.modules.module._global_forward_pre_hooks,
+    torch.nn.modules.module._global_backward_hooks,
+    torch.nn.modules.module._global_backward_pre_hooks,
+)
 #: The innermost functorch transform, or None: not None means that tensors may be batched by ``vmap``.
 functorch_level = peek_interpreter_stack
 
@@ -142,7 +146,7 @@ _WATCHED = with_constants(_watched.__code__, {"watchers": _WATCHERS, "thread": g
 
 @contextmanager
 def watching(watcher: Callable[..., Any]) -> Iterator[None]:
-    """Inside, each call of a module on this thread becomes ``watcher(module, args, kwargs)``; other threads go on.
+    """Inside, each ``module(...)`` on this thread becomes ``watcher(module, args, kwargs)``; other threads go on.
 
     In place of global hooks, which run between the user's own hooks and cost each call several frames more. The code
     of PyTorch's function is exchanged and not the function: every class of modules would lose what Python remembers
@@ -165,23 +169,28 @@ def watching(watcher: Callable[..., Any]) -> Iterator[None]:
                 _module_call.__code__ = _UNWATCHED
 
 
-@lru_cache(maxsize=4096)
-def _calls_forward(kind: type) -> bool:
-    """Instances are called in PyTorch's own way, which ends in ``forward``; a scripted one runs elsewhere."""
+def ends_in_forward(kind: type) -> bool:
+    """Calls of this class's modules end in ``forward``; scripted ones, and classes with a way of their own, do not."""
     own: Any = getattr(kind, "_call_impl")  # noqa: B009  of a module's class
     return own is torch.nn.Module._call_impl and not issubclass(kind, torch.jit.ScriptModule)
 
 
-def only_forward(module: torch.nn.Module) -> bool:
-    """A call of the module is a call of its ``forward``, but for hooks of all modules: it has none of its own."""
-    kind: type = module.__class__
+def is_called_plainly(kind: type) -> bool:
+    """Nobody gave the class another ``__call__``."""
+    own: Any = getattr(kind, "__call__")  # noqa: B004, B009  the attribute, not whether it is there
+    return own is torch.nn.Module.__call__
+
+
+def has_hooks(module: torch.nn.Module) -> bool:
+    """Something runs before or after the module's ``forward``, or in its place."""
     state = module.__dict__
-    return _calls_forward(kind) and not (
+    return bool(
         state["_forward_hooks"]
         or state["_forward_pre_hooks"]
         or state["_backward_hooks"]
         or state["_backward_pre_hooks"]
         or "_call_impl" in state
+        or any(_GLOBAL_HOOKS)
     )
 
 

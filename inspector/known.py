@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils import swap_tensors
 
-from inspector.structure import PLAIN, map_tensors, memory_of, tensors
+from inspector.structure import PLAIN, SEQUENCES, map_tensors, memory_of, tensors
 
 #: Functions that take the shape, dtype or device of their first argument and none of its values.
 FRESH: frozenset[Any] = frozenset(
@@ -31,7 +31,6 @@ class Unknown(Exception):
     """The tensor's value depends on input that holds no data."""
 
 
-_SEQUENCES = frozenset((tuple, list))
 #: Caches of more bytes than this stay without values.
 _SETTLED_BYTES = 2**28
 
@@ -77,7 +76,7 @@ class KnownValues:
                 if value not in self:
                     return False
             elif type(value) not in PLAIN:
-                if type(value) in _SEQUENCES and PLAIN.issuperset(map(type, value)):
+                if type(value) in SEQUENCES and PLAIN.issuperset(map(type, value)):
                     continue
                 if not all(tensor in self for tensor in tensors(value)):
                     return False
@@ -243,7 +242,7 @@ def map_arguments(value: Any, function: Any) -> Any:
         if PLAIN.issuperset(map(type, parts)):
             return value
         return slice(*[map_arguments(part, function) for part in parts])
-    if type(value) in _SEQUENCES:
+    if type(value) in SEQUENCES:
         if PLAIN.issuperset(map(type, value)):
             return type(value)(value)
         return type(value)([map_arguments(item, function) for item in value])

@@ -68,18 +68,22 @@ def preserved(model: nn.Module, values: bool = True, modules: Iterable[nn.Module
     containers = [*registries, *held.containers]
     full = [*filter(None, containers)]
     filled = len(full)
-    if not {*map(type, full)} <= _CONTAINERS:
+    kinds_held = {*map(type, full)}
+    if not kinds_held <= _CONTAINERS:
         full = [item for item in full if type(item) in _CONTAINERS]
     contents = [item.copy() for item in full]
+    ordered = full if set not in kinds_held else [item for item in full if type(item) is not set]
+    order = [*chain.from_iterable(ordered)]
     restore_values = _values(model, modules, held.tensors) if values else None
     restore_generators = generators()
     grad_mode = torch.is_grad_enabled()
     try:
         yield
     finally:
-        if not _same(full, contents):  # all at once: a model has thousands, and hardly a forward changes one
+        # All at once: a model has thousands, and hardly a forward changes one.
+        if not (_same(full, contents) and _same([*chain.from_iterable(ordered)], order)):
             for container, before in zip(full, contents, strict=True):
-                if not _same([container], [before]):
+                if not _same(container, before) or not (type(before) is set or _same([*container], [*before])):
                     container.clear()
                     container.extend(before) if type(container) is list else container.update(before)
         if len([*filter(None, containers)]) != filled:
@@ -99,10 +103,10 @@ def preserved(model: nn.Module, values: bool = True, modules: Iterable[nn.Module
             restore_values()
 
 
-def _same(containers: list[Any], before: list[Any]) -> bool:
-    """The containers hold what they held, in its order."""
+def _same(now: Any, before: Any) -> bool:
+    """Both hold the same."""
     try:  # elements that are the same object are not compared further
-        return containers == before and [*chain.from_iterable(containers)] == [*chain.from_iterable(before)]
+        return bool(now == before)
     except Exception:  # elements such as tensors refuse to be compared once they are other objects
         return False
 

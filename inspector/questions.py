@@ -26,7 +26,7 @@ def _requires_grad(tensor: Tensor, _home: torch.device) -> bool:
 
 
 #: How far above an answer the code that asked may stand: the recorder's own calls and an expression's frame.
-_FRAMES = 7
+_FRAMES = 10
 
 
 #: Getter or function -> (tensor, the model's device) -> answer.

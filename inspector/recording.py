@@ -40,8 +40,8 @@ from inspector.known import FRESH, KnownValues, Unknown, map_arguments, stand_in
 from inspector.questions import ANSWERS, SET_DATA, SET_GRAD, SETTERS
 from inspector.rules import PARAMETERS, PASSIVE, RANDOM, RULES, ValuesNeeded, rule_for
 from inspector.rules.autocast import autocast_output
-from inspector.rules.common import product
-from inspector.structure import map_tensors, tensors
+from inspector.rules.common import META, product
+from inspector.structure import SEQUENCES, map_tensors, tensors
 
 if TYPE_CHECKING:
     from inspector.formula import BoundFormula
@@ -84,12 +84,12 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Answer and record one call; what is out of the ordinary goes the longer way of ``_answer``."""
         rule = RULES.get(func)
-        if rule is None and func in PASSIVE and (not types or _PLAIN_CLASSES.issuperset(types)):
+        if rule is None and func in PASSIVE and not self._symbolic and _PLAIN_CLASSES.issuperset(types):
             return func(*args, **kwargs) if kwargs else func(*args)
         steps = self._steps
         first = unknown = args[0] if args else None
         if type(first) is not Tensor or id(first) in steps:  # its values are known; perhaps those of another are not
-            several = first if type(first) in _NESTS else args[1:]
+            several = first if type(first) in SEQUENCES else args[1:]
             unknown = several[-1] if several else None
         if (
             rule is None
@@ -113,8 +113,9 @@ class Recorder(TorchFunctionMode):
             dtype: torch.dtype | None = output.dtype
             self._last = output
         elif type(output) is torch.Size or (type(output) is tuple and is_shape(output)):
-            shapes, dtype = (output,), (first if type(first) is Tensor else first_tensor(args, kwargs)).dtype
-            self._last = output = torch.empty((*output,), dtype=dtype, device=_META)
+            dtype = first_tensor(args, kwargs).dtype
+            self._last = output = torch.empty((*output,), dtype=dtype, device=META)
+            shapes = (output.shape,)
         else:
             shapes, dtypes = described(output)
             dtype = dtypes[0] if dtypes else None
@@ -123,7 +124,7 @@ class Recorder(TorchFunctionMode):
             self._known.forget(first)
         pending = self._pending
         for value in args:
-            if id(value) in pending or type(value) in _NESTS:
+            if id(value) in pending or type(value) in SEQUENCES:
                 used = self._first_uses(args, kwargs)
                 break
         else:
@@ -162,15 +163,13 @@ class Recorder(TorchFunctionMode):
         if self._real or functorch_level() is not None or any_autocast_enabled():
             return self._with_care(func, rule, args, kwargs or {})
         try:
-            output, formula = rule(*args, **kwargs) if kwargs else rule(*args)
+            output, formula = shaped(rule, args, kwargs or {})
         except InspectionError:
             raise
         except ValuesNeeded:
             return self._from_values(func, args, kwargs or {})
         except Exception:
             return self._rule_failed(func, rule, args, kwargs or {})
-        if type(output) is torch.Size or (type(output) is tuple and is_shape(output)):
-            output = torch.empty(output, dtype=first_tensor(args, kwargs).dtype, device=_META)
         return self._record(func, rule, args, kwargs, output, formula, output)
 
     def _record(
@@ -209,7 +208,7 @@ class Recorder(TorchFunctionMode):
         if func in FRESH and args and not self._symbolic and functorch_level() is None:
             args = (stand_in(args[0]), *args[1:])
         first = args[0] if args else None
-        lead = first[0] if type(first) in _NESTS and first else first
+        lead = first[0] if type(first) in SEQUENCES and first else first
         known = self._known
         if not (self._real or (type(lead) is Tensor and id(lead) not in known.steps and lead.is_meta)):
             if func not in RANDOM and known.covers(args, kwargs or {}):
@@ -235,8 +234,8 @@ class Recorder(TorchFunctionMode):
         for value in args if not kwargs else (*args, *kwargs.values()):
             if id(value) in pending:
                 used += (pending.pop(id(value)),)
-            elif type(value) in _NESTS and value and type(value[0]) is not int:
-                if not _NESTS.isdisjoint(map(type, value)):
+            elif type(value) in SEQUENCES and value and type(value[0]) is not int:
+                if not SEQUENCES.isdisjoint(map(type, value)):
                     used += self._first_uses(value, None)
                 elif not pending.keys().isdisjoint(map(id, value)):
                     used += tuple([pending.pop(key) for key in map(id, value) if key in pending])
@@ -288,7 +287,7 @@ class Recorder(TorchFunctionMode):
         """Of a backward inside a forward only the shapes are known: what it multiplies is not written in the
         forward.
         """
-        found = tuple(torch.empty_like(tensor, device=_META) for tensor in tensors(inputs))
+        found = tuple(torch.empty_like(tensor, device=META) for tensor in tensors(inputs))
         return self._record(torch.autograd.grad, None, (outputs, inputs), {}, found, None, found, macs=None)  # type: ignore[no-any-return]
 
     def _rule_failed(self, func: Any, rule: Any, args: Any, kwargs: Any) -> Any:
@@ -364,15 +363,13 @@ class Recorder(TorchFunctionMode):
         if self._real:
             return self._execute(func, rule, args, kwargs, levels)
         try:
-            output, formula = rule(*args, **kwargs)
+            output, formula = shaped(rule, args, kwargs)
         except InspectionError:
             raise
         except ValuesNeeded:
             return self._from_values(func, args, kwargs)
         except Exception:
             return self._rule_failed(func, rule, args, kwargs)
-        if type(output) is torch.Size or (type(output) is tuple and is_shape(output)):
-            output = torch.empty(output, dtype=first_tensor(args, kwargs).dtype, device=_META)
         if any_autocast_enabled():
             output = autocast_output(func, output, self._home.type)
         facts: dict[str, Any] = {}
@@ -412,9 +409,7 @@ class Recorder(TorchFunctionMode):
         )
 
 
-_META = torch.device("meta")
 GIVE_DATA = "Give real data: --input-file data.npz, or input_data=..."
-_NESTS = frozenset((tuple, list))
 #: Classes of tensors whose calls are the calls of any tensor.
 _PLAIN_CLASSES = frozenset((Tensor, nn.Parameter))
 

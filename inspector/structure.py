@@ -31,6 +31,8 @@ PLAIN: frozenset[type] = frozenset(
 )
 #: Those and the parts of an index, which a search passes by.
 _PASSED = PLAIN | {slice, type(Ellipsis)}
+#: Plain sequences by exact class, which tensors and parameters are passed in.
+SEQUENCES: frozenset[type] = frozenset((tuple, list))
 #: How many containers deep a search goes.
 _DEPTH = 12
 

@@ -7,7 +7,7 @@ the model.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +18,10 @@ from inspector.fallback import asks_for_values, count_inside
 from inspector.internals import (
     DisableTorchFunction,
     any_autocast_enabled,
-    any_global_hook,
+    ends_in_forward,
     functorch_level,
-    only_forward,
+    has_hooks,
+    is_called_plainly,
     run_module,
     watcher_here,
     watching,
@@ -35,6 +36,14 @@ if TYPE_CHECKING:
 
     from inspector.shortcuts import Shortcut
     from inspector.symbolic import Symbols
+
+
+class _Way(NamedTuple):
+    """How the modules of a class are called: by the one call they make, one after the other, or in PyTorch's way."""
+
+    shortcut: Shortcut | None
+    sequence: bool
+    ends_in_forward: bool
 
 
 class Tracer(Recorder):
@@ -60,7 +69,7 @@ class Tracer(Recorder):
         self.stopped_in: tuple[str, type[nn.Module], Any] | None = None
         self._stopped_by: BaseException | None = None
         self._paths = paths
-        self._all_hooked = any_global_hook()
+        self._ways: dict[type, _Way] = {}
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -85,19 +94,20 @@ class Tracer(Recorder):
         kind: type = module.__class__
         self.modules.append((path, kind, opened[-1], len(calls)))
         alone = len(args) == 1 and not kwargs
-        if alone and kind in SHORTCUTS:
-            output = self._at_once(SHORTCUTS[kind], module, args[0], number)
+        way = self._ways.get(kind) or self._way(kind)
+        if alone and way.shortcut is not None:
+            output = self._at_once(way.shortcut, module, args[0], number)
             if output is not None:
                 return output
         self.returns.append(_NOTHING_RETURNED)
         opened.append(number)
         try:
-            if self._all_hooked or not only_forward(module):
+            if not way.ends_in_forward or has_hooks(module):
                 output = run_module(module, *args, **kwargs)
-            elif alone and is_sequence(kind) and "forward" not in module.__dict__:
+            elif alone and way.sequence and "forward" not in module.__dict__:
                 output = args[0]
                 for child in module._modules.values():  # a layer is met at once, without PyTorch's way to it
-                    known = child.__class__ in SHORTCUTS
+                    known = (self._ways.get(child.__class__) or self._way(child.__class__)).shortcut is not None
                     output = self._call_module(child, (output,), {}) if known else child(output)  # type: ignore[arg-type, misc]
             else:
                 output = module.forward(*args, **kwargs)
@@ -116,18 +126,22 @@ class Tracer(Recorder):
                 self.returns[number] = (len(calls), *described(output))
         return output
 
+    def _way(self, kind: type) -> _Way:
+        """How instances of a class are called, found once in a prediction."""
+        ends = ends_in_forward(kind)
+        shortcut = SHORTCUTS.get(kind) if ends and is_called_plainly(kind) else None
+        way = self._ways[kind] = _Way(shortcut, is_sequence(kind), ends)
+        return way
+
     def _at_once(self, shortcut: Shortcut, module: nn.Module, x: Any, number: int) -> Tensor | None:
         """What a module returns whose forward makes one call, and that call's row, without a walk through its forward.
 
         None where anything is out of the ordinary: what is wrong with the input, for one, the forward tells better.
         """
-        state = module.__dict__
         if (
             type(x) is not Tensor
-            or state["_forward_hooks"]
-            or state["_forward_pre_hooks"]
-            or "forward" in state
-            or self._all_hooked
+            or has_hooks(module)
+            or "forward" in module.__dict__
             or self._careful
             or any_autocast_enabled()
             or functorch_level() is not None
@@ -144,15 +158,11 @@ class Tracer(Recorder):
                 function, args, options = call
                 rule = RULES[function]
                 output, formula = rule(*args, **options) if options else rule(*args)
+                if type(output) is not Tensor:
+                    output = torch.empty(output, dtype=x.dtype, device=META)  # else it is no shape
             except Exception:
                 return None
-            if type(output) is Tensor:
-                shapes = (output.shape,)
-                dtype = output.dtype
-            else:
-                shapes = (output,)
-                dtype = x.dtype
-                output = torch.empty(output, dtype=dtype, device=META)
+            shapes, dtype = (output.shape,), output.dtype
             own, pending = module._parameters, self._pending
             used = [pending.pop(key) for key in map(id, own.values()) if key in pending] if own else None
             if used:

@@ -86,3 +86,12 @@ def test_pythons_generator_with_the_normal_number_that_waits(before, draws, unde
     expected = random.getstate()
     predict(DrawsFromPython(draws), (2,))
     assert random.getstate() == expected
+
+
+@pytest.mark.usefixtures("pythons_generator")
+def test_another_function_in_the_place_of_getstate(monkeypatch):
+    getstate = random.getstate
+    monkeypatch.setattr(random, "getstate", lambda: getstate())
+    expected = getstate()
+    predict(DrawsFromPython(3), (2,))
+    assert getstate() == expected

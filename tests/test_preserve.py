@@ -211,3 +211,11 @@ def test_contents_that_go_from_one_container_to_another():
     predict(model, (2,))
     assert (list(model.full.items()), model.empty, model.filled) == ([("a", 1), ("b", 2)], {}, [])
     assert all(before is now for before, now in zip(held, (model.full, model.empty, model.filled), strict=True))
+
+
+def test_a_set_that_nobody_touched_keeps_its_order():
+    model = nn.Identity()
+    model.names = {f"name {number * 37 % 101}" for number in range(30)}
+    order = list(model.names)
+    predict(model, (1,))
+    assert list(model.names) == order

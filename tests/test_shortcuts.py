@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -158,9 +159,16 @@ class CalledOtherwise(nn.ReLU):
 
 def test_a_class_or_an_object_may_be_called_in_a_way_of_its_own():
     assert [kind for _, kind, _ in rows(CalledOtherwise())] == ["relu", "exp"]
-    module = nn.Softplus()
-    module._call_impl = lambda x: module.forward(x).exp()
-    assert [kind for _, kind, _ in rows(module)] == ["softplus", "exp"]
+    for module in (nn.Softplus(), nn.ReLU()):
+        module._call_impl = lambda x, module=module: module.forward(x).exp()
+        assert [kind for _, kind, _ in rows(nn.Sequential(module))] == [type(module).__name__.lower(), "exp"]
+
+
+def test_a_layer_that_somebody_calls_otherwise_everywhere(monkeypatch):
+    monkeypatch.setattr(nn.ReLU, "__call__", lambda self, x: nn.Module.__call__(self, x).exp(), raising=False)
+    assert [kind for _, kind, _ in rows(nn.Sequential(nn.ReLU()))] == ["relu", "exp"]
+    monkeypatch.undo()
+    assert [kind for _, kind, _ in rows(nn.Sequential(nn.ReLU()))] == ["relu"]
 
 
 def test_backward_hooks_see_the_modules_output():
@@ -168,3 +176,26 @@ def test_backward_hooks_see_the_modules_output():
     model[1].register_full_backward_hook(lambda *_: None)
     model[1].register_forward_pre_hook(lambda module, args: args[0].exp())
     assert [kind for _, kind, _ in rows(model)] == ["linear", "exp", "softplus"]
+
+
+class HooksMeanwhile(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(4, 4))
+
+    def forward(self, x):
+        handle = nn.modules.module.register_module_forward_hook(lambda module, args, output: output.sigmoid())
+        try:
+            return self.inner(x)
+        finally:
+            handle.remove()
+
+
+def test_hooks_of_all_modules_that_a_forward_registers_are_called():
+    assert [kind for _, kind, _ in rows(HooksMeanwhile())] == ["linear", "sigmoid", "sigmoid"]
+
+
+def test_integers_of_numpy_leave_plain_shapes():
+    for padding in (np.int64(1), 1):
+        shapes = predict(nn.Conv2d(3, 8, 3, padding=padding), (1, 3, 8, 8)).rows[0].output_shapes
+        assert [type(size) for size in shapes[0]] == [int] * 4

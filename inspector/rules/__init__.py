@@ -2,8 +2,8 @@
 
 A rule has the signature of the function it speaks for, so Python itself binds the arguments. It returns the output (a
 shape, which takes the first tensor's dtype, or meta tensors made with :func:`empty`) and the bound formula of the work,
-or None where there is none; ``ELEMENTWISE`` is bound by its row, to the elements of the result. ``PARAMETERS`` gives
-the formula of what a rule's parameters must hold, bound or to be bound.
+or None where there is none; a formula of ``n`` alone may be left to its row, which binds it to the elements of the
+result. ``PARAMETERS`` gives the formula of what a rule's parameters must hold, bound or to be bound.
 """
 
 from __future__ import annotations

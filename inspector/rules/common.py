@@ -30,7 +30,7 @@ Rule: TypeAlias = "Callable[..., Outcome]"
 _Answer = TypeVar("_Answer")
 META = torch.device("meta")
 ELEMENTWISE = Formula("n", counts="elementwise", source="one operation for each element of the result")
-#: The same number, of the input: what reductions, norms, softmax, losses and pooling read.
+#: Of the input: what reductions, softmax, losses and pooling read, and norms, whose result has as many.
 EACH_INPUT = Formula("n", counts="elementwise", source="one operation for each element of the input")
 
 

@@ -45,7 +45,7 @@ def _per_channel(name: str, shape: Sequence[Any], *statistics: Tensor | None) ->
     channels = shape[1]
     for given in statistics:
         if given is not None and given.numel() != channels:
-            raise ShapeError(f"{name} is over {given.shape[0]} channels, the input {list(shape)} has {channels}")
+            raise ShapeError(f"{name} is over {given.numel()} channels, the input {list(shape)} has {channels}")
 
 
 def batch_norm(
@@ -183,6 +183,9 @@ def group_norm(
 ) -> Outcome:
     """F.group_norm: (N, C, *) keeps its shape; the channels of one group are normalized together."""
     _per_channel("group_norm", input.shape, weight, bias)
+    for given in (weight, bias):
+        if given is not None and given.dim() != 1:
+            raise ShapeError(f"group_norm takes a vector with one number for each channel, got {list(given.shape)}")
     if input.shape[1] % num_groups != 0:
         raise ShapeError(
             f"group_norm cannot divide the {input.shape[1]} channels of {list(input.shape)} into {num_groups} groups"

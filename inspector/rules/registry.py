@@ -15,7 +15,7 @@ from torch._ops import OpOverload, OpOverloadPacket
 from torch.overrides import get_testing_overrides, handle_torch_function, has_torch_function
 
 from inspector.errors import InspectionError
-from inspector.formula import BoundFormula
+from inspector.formula import BoundFormula, Formula
 from inspector.internals import with_constants
 from inspector.rules import aten, vision
 from inspector.structure import tensors
@@ -74,9 +74,9 @@ class Registry:
                 gives); a Python function of your own, such as the launcher of a kernel; or a subclass of
                 ``torch.autograd.Function``, whose ``apply`` then is one call.
             rule: returns ``(output, formula)``; the output is a shape, which takes the first tensor's dtype, or meta
-                tensors in the structure that the function returns; the formula is bound, or None where no work is
-                counted. A second registration replaces the first. What else it returns is an InspectionError when
-                it is called.
+                tensors in the structure that the function returns; the formula is bound (one of ``n`` alone need not
+                be: its row takes the elements of the result), or None where no work is counted. A second registration
+                replaces the first. What else it returns is an InspectionError when it is called.
 
         Raises:
             TypeError: nothing can see calls of ``function``.
@@ -99,9 +99,10 @@ def _checked(rule: Rule, function: str) -> Rule:
             type(returned) is tuple
             and len(returned) == 2
             and _is_output(returned[0])
-            and (returned[1] is None or isinstance(returned[1], BoundFormula))
+            and (returned[1] is None or isinstance(returned[1], BoundFormula) or _of_elements(returned[1]))
         ):
-            fault = returned[1] and returned[1].formula.fault(returned[1].values)
+            bound = returned[1] if isinstance(returned[1], BoundFormula) else None
+            fault = bound and bound.formula.fault(bound.values)
             if fault is None:
                 return returned
             raise InspectionError(f"{name}: {fault}")
@@ -111,6 +112,11 @@ def _checked(rule: Rule, function: str) -> Rule:
         )
 
     return checked
+
+
+def _of_elements(formula: Any) -> bool:
+    """A formula that its row binds, to the elements of the result, as in many rules of the textbook."""
+    return isinstance(formula, Formula) and [*formula.symbols] == ["n"]
 
 
 def _is_output(output: Any) -> bool:

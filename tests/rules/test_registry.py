@@ -168,7 +168,7 @@ class Once(nn.Module):
     [
         (lambda x: x.shape, r"must return \(output, formula or None\).*; got torch.Size\(\[2, 3\]\)"),
         (lambda x: (x.shape, 5), r"got \(torch.Size\(\[2, 3\]\), 5\)"),
-        (lambda x: (x.shape, ELEMENTWISE), r"bound to its values; got .*Formula\('n'"),
+        (lambda x: (x.shape, Formula("N*M")), r"bound to its values; got .*Formula\('N\*M'"),
         (lambda x: "shape", "got 'shape'"),
         (lambda x: (x.shape, Formula("N*M")(N=1)), r"formula 'N\*M' is bound to N: 'M' is missing"),
         (lambda x: (x.shape, Formula("N")(N=1, M=2)), "formula 'N' is bound to N, M: 'M' is none of its symbols"),
@@ -290,3 +290,10 @@ def test_operators_have_the_rule_of_the_function_of_their_name(operator: Any, fu
 def test_an_operator_of_others_has_no_rule() -> None:
     assert rule_for(torch.ops.prims.add) is None
     assert rule_for(torch.ops.aten.layer_norm) is not None or torch.layer_norm not in RULES
+
+
+def test_a_rule_of_the_textbook_serves_a_function_of_ones_own() -> None:
+    launcher = make_launcher(1.0, 0.0)
+    register(launcher, rule_for(torch.nn.functional.relu))
+    (row,) = inspector.predict(Once(launcher), (2, 3)).rows
+    assert (row.elementwise_ops, row.formula and row.formula.worked) == (6, "6")
