@@ -282,6 +282,12 @@ class _Signature(NamedTuple):
     names: tuple[str, ...]  # of the parameters that take a positional argument
     least: int  # how many of them have no default
 
+    @property
+    def bare(self) -> str:
+        """The signature without annotations, such as ``(x, *, mask=None)``."""
+        bare = [parameter.replace(annotation=parameter.empty) for parameter in self.whole.parameters.values()]
+        return str(self.whole.replace(parameters=bare, return_annotation=inspect.Signature.empty))
+
     def takes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError | None:
         """Why it cannot take these arguments; binding is left out where counting is enough."""
         if not kwargs and self.least <= len(args) <= len(self.names):
@@ -325,6 +331,7 @@ def _readable(forward: Any) -> Iterator[_Signature]:
 def _check_arity(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, ...]:
     """Names of forward's positional parameters; InspectionError where forward cannot take these arguments."""
     names: tuple[str, ...] = ()
+    signature: _Signature | None = None
     refused: TypeError | None = None
     for signature in _signatures(model):
         names = names or signature.names
@@ -334,9 +341,9 @@ def _check_arity(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
         if error is None:
             return names
         refused = refused or error
-    if refused is None:
+    if refused is None or signature is None:
         return names
-    taken = f"{type(model).__name__}.forward({', '.join(names)})"
+    taken = f"{type(model).__name__}.forward{signature.bare}"
     if not args and not kwargs:
         raise InspectionError(f"{taken} needs input: give input_size or input_data")
     given = [f"{len(args)} positional"] if args else []

@@ -106,8 +106,16 @@ def test_names_of_sizes_need_somebody_who_knows_them():
         (One(), {"input_size": (2,), "input_dtypes": {"x": "bool"}}, "must be a dict with the same names"),
         (One(), {"input_size": {"x": (2,)}, "input_dtypes": {"y": "bool"}}, "names y, which input_size does not"),
         (One(), {"input_size": {"x": (2,)}, "input_dtypes": ["bool"]}, "must be a dtype or a dict"),
-        (Two(), {"input_size": [(1,), (1,), (1,)]}, r"Two.forward\(x, mask\) cannot take .* \(given: 3 positional\)"),
-        (Two(), {"input_size": {"y": (1,)}}, r"Two.forward\(x, mask\) cannot take .* \(given: keywords y\)"),
+        (
+            Two(),
+            {"input_size": [(1,), (1,), (1,)]},
+            r"Two.forward\(x, mask=None, \*, scale=1.0\) cannot take .* \(given: 3 positional\)",
+        ),
+        (
+            Two(),
+            {"input_size": {"y": (1,)}},
+            r"Two.forward\(x, mask=None, \*, scale=1.0\) cannot take .* \(given: keywords y\)",
+        ),
         (One(), {"input_size": {"x": (1,)}, "input_kwargs": {"x": 1}}, "x given twice"),
     ],
 )

@@ -374,3 +374,15 @@ def test_a_rule_of_the_users_own_is_held_to_what_the_counter_sees(taught):
     rules.register(product, lambda a, b: ((3, 5), WORK(N=3, M=7)))  # 3·4·5 = 60 in truth
     verification = verify(Apply(lambda a, b: product(a, b)), [(3, 4), (4, 5)])
     assert {check.what for check in verification.differences} == {"macs"}
+
+
+class NegatesTruth(nn.Module):
+    def forward(self, x):
+        return -(x > 0)
+
+
+def test_what_pytorch_never_does_is_no_lack_of_the_witness():
+    found = verify(NegatesTruth(), (2, 4))
+    assert not found.ok
+    (refused,) = [check for check in found.checks if check.verdict == "differ" and check.reference == "execution"]
+    assert "Negation" in str(refused.measured)

@@ -28,7 +28,8 @@ def read_inputs(path: str) -> Any:
     """
     file = Path(path)
     if not file.is_file():
-        raise InspectionError(f"--input-file {path}: there is no such file")
+        told = "this is a folder" if file.is_dir() else "there is no such file"
+        raise InspectionError(f"--input-file {path}: {told}")
     readers = {".pt": _torch, ".pth": _torch, ".npz": _numpy, ".safetensors": _safetensors}
     reader = readers.get(file.suffix)
     if reader is None:

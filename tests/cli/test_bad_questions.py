@@ -212,6 +212,7 @@ def test_unknown_subtree(run: Run) -> None:
 
 def test_missing_input_file(run: Run) -> None:
     refused(run("summary", "Good", "--input-file", "none.pt"), "none.pt: there is no such file")
+    refused(run("summary", "Good", "--input-file", "."), "--input-file .: this is a folder")
 
 
 def test_input_file_of_another_kind(run: Run, tmp_path: Path) -> None:
