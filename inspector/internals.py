@@ -43,7 +43,7 @@ LAZY = (UninitializedParameter, UninitializedBuffer)
 #: True while any device's autocast is on; the public ``is_autocast_enabled`` needs a question for each device.
 any_autocast_enabled = torch._C._is_any_autocast_enabled
 #: The hooks of all modules there are.
-_GLOBAL_HOOKS = (
+GLOBAL_HOOKS = (
     torch.nn.modules.module._global_forward_hooks,
     torch.nn.modules.module._global_forward_pre_hooks,
     torch.nn.modules.module._global_backward_hooks,
@@ -123,6 +123,8 @@ def batched(tensor: Tensor, level: int) -> Tensor:
 _WATCHERS: dict[int, Any] = {}
 _LOCK = Lock()
 _module_call: Any = torch.nn.Module._wrapped_call_impl  # what ``module(x)`` runs
+#: What a class's own ``_call_impl`` would replace.
+CALL_IMPL: Any = torch.nn.Module._call_impl
 #: The same before anybody watches.
 run_module = FunctionType(_module_call.__code__, _module_call.__globals__)
 _UNWATCHED = _module_call.__code__
@@ -169,18 +171,6 @@ def watching(watcher: Callable[..., Any]) -> Iterator[None]:
                 _module_call.__code__ = _UNWATCHED
 
 
-def ends_in_forward(kind: type) -> bool:
-    """Calls of this class's modules end in ``forward``; scripted ones, and classes with a way of their own, do not."""
-    own: Any = getattr(kind, "_call_impl")  # noqa: B009  of a module's class
-    return own is torch.nn.Module._call_impl and not issubclass(kind, torch.jit.ScriptModule)
-
-
-def is_called_plainly(kind: type) -> bool:
-    """Nobody gave the class another ``__call__``."""
-    own: Any = getattr(kind, "__call__")  # noqa: B004, B009  the attribute, not whether it is there
-    return own is torch.nn.Module.__call__
-
-
 def has_hooks(module: torch.nn.Module) -> bool:
     """Something runs before or after the module's ``forward``, or in its place."""
     state = module.__dict__
@@ -190,7 +180,7 @@ def has_hooks(module: torch.nn.Module) -> bool:
         or state["_backward_hooks"]
         or state["_backward_pre_hooks"]
         or "_call_impl" in state
-        or any(_GLOBAL_HOOKS)
+        or any(GLOBAL_HOOKS)
     )
 
 

@@ -100,7 +100,8 @@ def _predict(
     afterwards: ExitStack,
     tracer: Callable[..., Tracer],
 ) -> Prediction:
-    notes = remarks(modules, kinds_of(modules))
+    kinds = kinds_of(modules)
+    notes = remarks(modules, kinds)
     registered = RegisteredTensors(modules)
     lazy = deep_copy(model) if registered.lazy else None
     if lazy is not None:
@@ -113,10 +114,10 @@ def _predict(
             if mode is not None:
                 model.train(mode == "train")
             if lazy is not None:
-                _follow(model, modules, registered, inputs, symbols, [], afterwards, tracer)
+                _follow(model, modules, registered, inputs, symbols, [], afterwards, tracer, kinds)
                 modules = modules_of(model)
                 registered = RegisteredTensors(modules)
-            return _follow(model, modules, registered, inputs, symbols, notes, afterwards, tracer)
+            return _follow(model, modules, registered, inputs, symbols, notes, afterwards, tracer, kinds)
     except InspectionError:
         if inputs.synthetic or not any(not tensor.is_meta for tensor in tensors((inputs.args, inputs.kwargs))):
             raise
@@ -127,10 +128,12 @@ def _predict(
         if mode is not None:
             model.train(mode == "train")
         if lazy is not None:
-            _follow(model, modules, RegisteredTensors(modules), inputs, symbols, [], afterwards, tracer, real=True)
+            _follow(
+                model, modules, RegisteredTensors(modules), inputs, symbols, [], afterwards, tracer, kinds, real=True
+            )
             modules = modules_of(model)
             registered = RegisteredTensors(modules)
-        return _follow(model, modules, registered, inputs, symbols, notes, afterwards, tracer, real=True)
+        return _follow(model, modules, registered, inputs, symbols, notes, afterwards, tracer, kinds, real=True)
 
 
 def _follow(
@@ -142,6 +145,7 @@ def _follow(
     notes: list[str],
     afterwards: ExitStack,
     make_tracer: Callable[..., Tracer],
+    kinds: set[type],
     real: bool = False,
 ) -> Prediction:
     home = _home(modules, inputs)
@@ -159,7 +163,7 @@ def _follow(
             args, kwargs = (map_tensors(value, Tensor.clone) for value in (inputs.args, inputs.kwargs))
         else:
             args, kwargs = (inputs.args, inputs.kwargs) if inputs.synthetic else inputs.on("meta")
-        with symbols.views(), scripts_call(tracer.script, kinds_of(modules)), tracer.following():
+        with symbols.views(), scripts_call(tracer.script, kinds), tracer.following():
             returned = model(*args, **kwargs)
     except Exception as error:
         message = symbols.named(explain(error, tracer))

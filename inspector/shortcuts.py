@@ -7,7 +7,6 @@ exactly that class, which nobody hooked or gave another forward.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
@@ -135,7 +134,6 @@ SHORTCUTS: dict[type[nn.Module], Shortcut] = {
 }
 
 
-@lru_cache(maxsize=4096)
 def is_sequence(kind: type) -> bool:
     """Its forward is ``nn.Sequential``'s: the modules one after the other."""
     return issubclass(kind, nn.Sequential) and (kind.forward, kind.__iter__) == _SEQUENTIAL

@@ -172,7 +172,8 @@ def unwrap(model: nn.Module) -> nn.Module:
     """The user's own module under ``torch.compile`` and the data-parallel wrappers, which run it elsewhere."""
     wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
     while True:
-        inner = getattr(model, "_orig_mod", None)  # what torch.compile wraps
+        # What torch.compile wraps is registered under this name; asking for an attribute that is absent takes long.
+        inner = model._modules["_orig_mod"] if "_orig_mod" in model._modules else None  # noqa: SIM401  a scripted table has no get
         if inner is None and isinstance(model, wrappers):
             inner = model.module
         if not isinstance(inner, nn.Module):

@@ -7,6 +7,7 @@ the model.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -16,12 +17,12 @@ from inspector.calls import described, name_of
 from inspector.errors import NeedsData
 from inspector.fallback import asks_for_values, count_inside
 from inspector.internals import (
+    CALL_IMPL,
+    GLOBAL_HOOKS,
     DisableTorchFunction,
     any_autocast_enabled,
-    ends_in_forward,
     functorch_level,
     has_hooks,
-    is_called_plainly,
     run_module,
     watcher_here,
     watching,
@@ -126,11 +127,9 @@ class Tracer(Recorder):
                 self.returns[number] = (len(calls), *described(output))
         return output
 
-    def _way(self, kind: type) -> _Way:
-        """How instances of a class are called, found once in a prediction."""
-        ends = ends_in_forward(kind)
-        shortcut = SHORTCUTS.get(kind) if ends and is_called_plainly(kind) else None
-        way = self._ways[kind] = _Way(shortcut, is_sequence(kind), ends)
+    def _way(self, kind: Any) -> _Way:
+        """How modules of a class are called, asked once in a prediction: somebody may change it between two."""
+        way = self._ways[kind] = _way(kind, kind.__call__, kind._call_impl)
         return way
 
     def _at_once(self, shortcut: Shortcut, module: nn.Module, x: Any, number: int) -> Tensor | None:
@@ -138,10 +137,14 @@ class Tracer(Recorder):
 
         None where anything is out of the ordinary: what is wrong with the input, for one, the forward tells better.
         """
+        state = module.__dict__
         if (
             type(x) is not Tensor
-            or has_hooks(module)
-            or "forward" in module.__dict__
+            or "forward" in state
+            or "_call_impl" in state
+            or state["_forward_hooks"]
+            or state["_forward_pre_hooks"]
+            or any(GLOBAL_HOOKS)
             or self._careful
             or any_autocast_enabled()
             or functorch_level() is not None
@@ -203,6 +206,13 @@ class Tracer(Recorder):
                 by_pytorch=True,
                 used=self._first_uses(read, None),
             )
+
+
+@lru_cache(maxsize=4096)
+def _way(kind: Any, call: Any, inner_call: Any) -> _Way:
+    ends = inner_call is CALL_IMPL and not issubclass(kind, torch.jit.ScriptModule)
+    shortcut = SHORTCUTS.get(kind) if ends and call is nn.Module.__call__ else None
+    return _Way(shortcut, is_sequence(kind), ends)
 
 
 _NOTHING_RETURNED: tuple[int, tuple[Any, ...], tuple[torch.dtype, ...]] = (0, (), ())

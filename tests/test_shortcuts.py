@@ -99,7 +99,7 @@ def test_the_forward_makes_this_call(name: str) -> None:
 def test_rows_are_those_of_the_forward(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module, x = CASES[name]
     with_shortcut = predict(module, tuple(x.shape), input_dtypes=x.dtype)
-    monkeypatch.setattr("inspector.trace.SHORTCUTS", {})
+    monkeypatch.setattr("inspector.trace.Tracer._at_once", lambda *given: None)
     followed = predict(module, tuple(x.shape), input_dtypes=x.dtype)
     assert with_shortcut.rows == followed.rows
     assert with_shortcut.modules == followed.modules

@@ -57,21 +57,15 @@ def _windows(
     kernel = per_axis(kernel_size, rank)
     stride = kernel if stride is None or stride == [] or stride == () else per_axis(stride, rank)
     padding, dilation = per_axis(padding, rank), per_axis(dilation, rank)
-    sizes = input.shape[-rank:]
-    for k, p, d in zip(kernel, padding, dilation, strict=True):
+    sizes = []
+    for i, k, s, p, d in zip(input.shape[-rank:], kernel, stride, padding, dilation, strict=True):
         if 2 * p > d * (k - 1) + 1:
             raise ShapeError(
                 f"padding {list(padding)} of a pooling window must be at most half of its size {list(kernel)}"
             )
-    if ceil_mode:
-        return [
-            geometry.ceil_output_size(i, k, s, p, d)
-            for i, k, s, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True)
-        ]
-    return [
-        geometry.output_size(i, k, s, 2 * p, d)
-        for i, k, s, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True)
-    ]
+        ceil = geometry.ceil_output_size
+        sizes.append(ceil(i, k, s, p, d) if ceil_mode else geometry.output_size(i, k, s, 2 * p, d))
+    return sizes
 
 
 def max_pool(rank: int, indices: bool = False) -> Rule:
