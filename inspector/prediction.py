@@ -174,7 +174,7 @@ class Prediction:
 
     @cached_property
     def tensors(self) -> tuple[TensorRecord, ...]:
-        """Every registered parameter and buffer, each storage once."""
+        """Every registered parameter, then every buffer, each storage once."""
         used = {number for call in self._calls for number in Call(*call).parameters}
         return tuple(
             TensorRecord(
