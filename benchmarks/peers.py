@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from inspector.predict import predict
+from inspector.rules.common import MEMORIES
+
 
 class Figures(NamedTuple):
     """What a tool states of a model; None where it states no such thing.
@@ -57,9 +60,6 @@ class Peer(NamedTuple):
 
 
 def _inspector(model: nn.Module, x: Tensor) -> Figures:
-    from inspector.predict import predict
-    from inspector.rules.common import MEMORIES
-
     for memory in MEMORIES:  # as on the first prediction: nothing is known from the one before
         memory.cache_clear()
     prediction = predict(model, input_data=x)
@@ -67,8 +67,6 @@ def _inspector(model: nn.Module, x: Tensor) -> Figures:
 
 
 def _inspector_rows(model: nn.Module, x: Tensor) -> int:
-    from inspector.predict import predict
-
     return len(predict(model, input_data=x).rows)
 
 
