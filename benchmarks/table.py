@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import floor, log10
 from pathlib import Path
 from typing import Any
+
+from inspector.report.benchmark import duration
 
 #: The model whose time stands in README.
 _SHOWN = "resnet152"
@@ -80,9 +81,8 @@ def _speed(report: dict[str, Any]) -> str:
             return "fails"
         where = "" if entry["device"] == "meta" else " (cpu)"
         seconds = entry["seconds"]
-        digits = max(0, 2 - floor(log10(seconds["median"] * 1e3)))  # three that say something
-        median, low, high = (f"{seconds[name] * 1e3:.{digits}f}" for name in ("median", "low", "high"))
-        time = f"{median} ms ({low}–{high})"
+        median, low, high = (duration(seconds[name]) for name in ("median", "low", "high"))
+        time = f"{median} ({low} to {high})"
         if "times_ours" not in entry or entry["times_ours"] == 1:
             return time
         by_round = entry["times_ours_by_round"]["median"]

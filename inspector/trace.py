@@ -47,6 +47,14 @@ class _Way(NamedTuple):
     ends_in_forward: bool
 
 
+class _Ways(dict[type, _Way]):
+    """The way of each class, asked once in a prediction: somebody may change it between two."""
+
+    def __missing__(self, kind: Any) -> _Way:
+        way = self[kind] = _way(kind, kind.__call__, getattr(kind, "_call_impl", None))  # None is no module's class
+        return way
+
+
 class Tracer(Recorder):
     """Records every call of one forward with the module that makes it.
 
@@ -70,7 +78,7 @@ class Tracer(Recorder):
         self.stopped_in: tuple[str, type[nn.Module], Any] | None = None
         self._stopped_by: BaseException | None = None
         self._paths = paths
-        self._ways: dict[type, _Way] = {}
+        self._ways = _Ways()
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -95,7 +103,7 @@ class Tracer(Recorder):
         kind: type = module.__class__
         self.modules.append((path, kind, opened[-1], len(calls)))
         alone = len(args) == 1 and not kwargs
-        way = self._ways.get(kind) or self._way(kind)
+        way = self._ways[kind]
         if alone and way.shortcut is not None:
             output = self._at_once(way.shortcut, module, args[0], number)
             if output is not None:
@@ -108,7 +116,7 @@ class Tracer(Recorder):
             elif alone and way.sequence and "forward" not in module.__dict__:
                 output = args[0]
                 for child in module._modules.values():  # a layer is met at once, without PyTorch's way to it
-                    known = (self._ways.get(child.__class__) or self._way(child.__class__)).shortcut is not None
+                    known = self._ways[child.__class__].shortcut is not None
                     output = self._call_module(child, (output,), {}) if known else child(output)  # type: ignore[arg-type, misc]
             else:
                 output = module.forward(*args, **kwargs)
@@ -127,18 +135,13 @@ class Tracer(Recorder):
                 self.returns[number] = (len(calls), *described(output))
         return output
 
-    def _way(self, kind: Any) -> _Way:
-        """How modules of a class are called, asked once in a prediction: somebody may change it between two."""
-        way = self._ways[kind] = _way(kind, kind.__call__, kind._call_impl)
-        return way
-
     def _at_once(self, shortcut: Shortcut, module: nn.Module, x: Any, number: int) -> Tensor | None:
         """What a module returns whose forward makes one call, and that call's row, without a walk through its forward.
 
         None where anything is out of the ordinary: what is wrong with the input, for one, the forward tells better.
         """
         state = module.__dict__
-        if (
+        if (  # ``has_hooks`` written out, but for hooks of a backward: every layer passes here
             type(x) is not Tensor
             or "forward" in state
             or "_call_impl" in state

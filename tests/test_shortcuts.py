@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from inspector.errors import InspectionError
 from inspector.predict import predict
 from inspector.shortcuts import SHORTCUTS
 
@@ -199,3 +200,10 @@ def test_integers_of_numpy_leave_plain_shapes():
     for padding in (np.int64(1), 1):
         shapes = predict(nn.Conv2d(3, 8, 3, padding=padding), (1, 3, 8, 8)).rows[0].output_shapes
         assert [type(size) for size in shapes[0]] == [int] * 4
+
+
+def test_a_sequence_that_holds_none_fails_as_in_pytorch():
+    model = nn.Sequential(nn.ReLU(), nn.ReLU())
+    model._modules["1"] = None
+    with pytest.raises(InspectionError, match="'NoneType' object is not callable"):
+        predict(model, (2, 4))

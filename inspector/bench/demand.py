@@ -185,7 +185,7 @@ class _DemandTracer(Tracer):
         narrow = min((tensor.dtype.itemsize for tensor in made), default=0) if any_autocast_enabled() else None
         share = fast = Fraction(1)
         used = Fraction(1)
-        if formula is not None and isinstance(formula, BoundFormula) and formula.formula.counts == "macs" and made:
+        if isinstance(formula, BoundFormula) and formula.formula.counts == "macs" and made:
             share, fast = shares(rule, args, kwargs, made[0].shape)
         if family in ("convolution", "pooling") and made:
             used = _used(family, rule, args, kwargs, made[0])

@@ -40,8 +40,6 @@ COMPLEX_MACS, COMPLEX_TRANSPOSED_MACS = (
 
 def per_axis(value: Any, rank: int) -> tuple[Any, ...]:
     """One number for each axis of the window."""
-    if type(value) is tuple and len(value) == rank:
-        return value
     if isinstance(value, (tuple, list)):
         return tuple(value) if len(value) == rank else tuple(value) * rank
     return (value,) * rank

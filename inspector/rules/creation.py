@@ -235,11 +235,6 @@ def described(data: Any) -> tuple[tuple[Any, ...], torch.dtype]:
     """Shape and dtype that torch.tensor gives Python's own data: numbers, nested sequences, arrays, tensors."""
     if isinstance(data, Tensor):
         return tuple(data.shape), data.dtype
-    if type(data) in (list, tuple) and not data:
-        return (0,), torch.get_default_dtype()
-    numbers = (bool, int, float, complex, torch.SymInt, torch.SymFloat, torch.SymBool)
-    if isinstance(data, numbers) and type(data).__module__ != "numpy":  # some numbers of NumPy's are Python's too
-        return (), scalar_dtype(data)
     if isinstance(data, (list, tuple, range)):
         if not data:
             return (0,), torch.get_default_dtype()
@@ -252,6 +247,9 @@ def described(data: Any) -> tuple[tuple[Any, ...], torch.dtype]:
                 raise ShapeError(f"rows of different sizes, {list(shape)} and {list(other)}, make no tensor")
             dtype = torch.promote_types(dtype, its_dtype)
         return (len(data), *shape), dtype
+    numbers = (bool, int, float, complex, torch.SymInt, torch.SymFloat, torch.SymBool)
+    if isinstance(data, numbers) and type(data).__module__ != "numpy":  # some numbers of NumPy's are Python's too
+        return (), scalar_dtype(data)
     array = torch.as_tensor(data, device="cpu")  # a NumPy array or another that PyTorch reads
     return tuple(array.shape), array.dtype
 
