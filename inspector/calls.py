@@ -13,7 +13,7 @@ from inspector.formula import Formula
 from inspector.inputs import meta_twin
 from inspector.internals import batched, unbatched
 from inspector.known import map_arguments
-from inspector.rules.common import META
+from inspector.rules.common import empty
 from inspector.structure import tensors
 
 if TYPE_CHECKING:
@@ -38,13 +38,24 @@ class Call(NamedTuple):
 
 
 def shaped(rule: Any, args: Any, kwargs: Any) -> Any:
-    """(output, formula) of a rule, with a tensor where the rule gives a shape."""
-    output, formula = rule(*args, **kwargs)
+    """(output, formula) of a rule, with a tensor where the rule gives a shape.
+
+    NumPy's names for arguments, such as ``axis``, are taken too, as PyTorch's own parser takes them.
+    """
+    try:
+        output, formula = rule(*args, **kwargs)
+    except TypeError:
+        if _OTHER_NAMES.keys().isdisjoint(kwargs):
+            raise
+        output, formula = rule(*args, **{_OTHER_NAMES.get(name, name): value for name, value in kwargs.items()})
     if type(output) is torch.Size or (type(output) is tuple and is_shape(output)):
-        output = torch.empty(output, dtype=first_tensor(args, kwargs).dtype, device=META)
+        output = empty(output, first_tensor(args, kwargs).dtype)
     elif isinstance(formula, Formula) and not described(output)[0]:
         raise ValueError("a lazy tensor has no elements to count yet")
     return output, formula
+
+
+_OTHER_NAMES = {"axis": "dim", "keepdims": "keepdim", "x2": "other", **dict.fromkeys(("x", "a", "x1", "self"), "input")}
 
 
 def told_by_numbers(rule: Any, args: Any, kwargs: Any, value: Any) -> Any:
@@ -114,7 +125,7 @@ def with_levels(tensor: Tensor, levels: dict[int, Any]) -> Tensor:
     if unbatched(tensor) is not None:  # a view of a mapped tensor is mapped already
         return tensor
     order = sorted(levels)
-    tensor = torch.empty((*map(levels.__getitem__, order), *tensor.shape), dtype=tensor.dtype, device=META)
+    tensor = empty((*map(levels.__getitem__, order), *tensor.shape), tensor.dtype)
     for level in order:
         tensor = batched(tensor, level)
     return tensor

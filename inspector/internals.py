@@ -5,7 +5,7 @@ Each function says which public behaviour it stands in for. Checked on torch 2.9
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from threading import Lock, get_ident
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from torch import Tensor
 
@@ -75,13 +76,16 @@ def _as_any_other(kind: type) -> bool:
     return issubclass(kind, LAZY) or kind.__module__.startswith("torch.nested.")
 
 
-@contextmanager
-def without_outer_modes() -> Iterator[None]:
+def without_outer_modes() -> AbstractContextManager[None]:
     """Inside, no function mode and no dispatch mode of the caller is active; afterwards the same stack stands again."""
     functions = torch._C._len_torch_function_stack()
-    if not (functions or torch._C._len_torch_dispatch_stack() or _len_torch_dispatch_stack_pre_dispatch()):
-        yield
-        return
+    if functions or torch._C._len_torch_dispatch_stack() or _len_torch_dispatch_stack_pre_dispatch():
+        return _without_modes(functions)
+    return nullcontext()
+
+
+@contextmanager
+def _without_modes(functions: int) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(_disable_current_modes())
         modes = [_pop_mode() for _ in range(functions)]

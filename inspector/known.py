@@ -123,7 +123,7 @@ class KnownValues:
 
         Without them a later run of the model would meet tensors that hold no data.
         """
-        if home.type == "meta":
+        if home.type == "meta" or not self.steps:
             return
         watched = [(weakref.ref(tensor), source) for tensor, source in self.steps.values()]
         self.steps.clear()  # all that lives on is held by others

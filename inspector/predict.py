@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -14,7 +13,7 @@ from inspector.inputs import make_inputs
 from inspector.internals import without_outer_modes
 from inspector.prediction import Prediction
 from inspector.preserve import ONE_AT_A_TIME, preserved
-from inspector.registered import RegisteredTensors, lazy_on_meta, modules_of, tensors_of
+from inspector.registered import RegisteredTensors, lazy_on_meta, modules_of
 from inspector.structure import deep_copy, map_tensors, tensors, unwrap
 from inspector.symbolic import Symbols
 from inspector.trace import Tracer
@@ -87,8 +86,18 @@ def predict_with(
         inputs = make_inputs(model, input_size, input_data, input_dtypes, input_kwargs, symbol=symbols.size)
         model = unwrap(model)
         modules = modules_of(model)
-        with opened(modules) as others, ExitStack() as afterwards:  # when the model is as it was
-            return _predict(model, modules_of(model) if others else modules, inputs, symbols, mode, afterwards, tracer)
+        with opened(modules) as others:
+            afterwards: list[Callable[[], None]] = []  # to be done when the model is as it was
+            try:
+                modules = modules_of(model) if others else modules
+                return _predict(model, modules, inputs, symbols, mode, afterwards, tracer)
+            finally:
+                _finish(afterwards)
+
+
+def _finish(afterwards: list[Callable[[], None]]) -> None:
+    while afterwards:
+        afterwards.pop()()
 
 
 def _predict(
@@ -97,7 +106,7 @@ def _predict(
     inputs: ModelInputs,
     symbols: Symbols,
     mode: Literal["train", "eval"] | None,
-    afterwards: ExitStack,
+    afterwards: list[Callable[[], None]],
     tracer: Callable[..., Tracer],
 ) -> Prediction:
     kinds = kinds_of(modules)
@@ -121,7 +130,7 @@ def _predict(
     except InspectionError:
         if inputs.synthetic or not any(not tensor.is_meta for tensor in tensors((inputs.args, inputs.kwargs))):
             raise
-    afterwards.close()  # what the first pass left in caches outside the model gets values before these are used
+    _finish(afterwards)  # what the first pass left in caches outside the model gets values before these are used
     if lazy is not None:
         model, modules = lazy, modules_of(lazy)
     with preserved(model), uncompiled():
@@ -143,12 +152,12 @@ def _follow(
     inputs: ModelInputs,
     symbols: Symbols,
     notes: list[str],
-    afterwards: ExitStack,
+    afterwards: list[Callable[[], None]],
     make_tracer: Callable[..., Tracer],
     kinds: set[type],
     real: bool = False,
 ) -> Prediction:
-    home = _home(modules, inputs)
+    home = registered.home or _home(inputs)
     if real:
         notes = [
             *notes,
@@ -157,7 +166,7 @@ def _follow(
     paths = {id(module): path for path, module in modules}
     tracer = make_tracer(paths, registered.numbers.copy(), home, symbols, real)
     if not (real or symbols):
-        afterwards.callback(tracer.settle)
+        afterwards.append(tracer.settle)
     try:
         if real:
             args, kwargs = (map_tensors(value, Tensor.clone) for value in (inputs.args, inputs.kwargs))
@@ -180,9 +189,7 @@ def _follow(
     return Prediction(model, inputs, registered, tracer, symbols, notes)
 
 
-def _home(modules: list[tuple[str, nn.Module]], inputs: ModelInputs) -> torch.device:
-    """The device of the model's first tensor, else of the data, else the CPU."""
-    for tensor in tensors_of(modules):
-        return tensor.device
+def _home(inputs: ModelInputs) -> torch.device:
+    """Where a model without tensors lives: on the device of the data, else the CPU."""
     given = tensors((inputs.args, inputs.kwargs))
     return given[0].device if given and not inputs.synthetic else torch.device("cpu")

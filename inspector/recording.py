@@ -40,7 +40,7 @@ from inspector.known import FRESH, KnownValues, Unknown, map_arguments, stand_in
 from inspector.questions import ANSWERS, SET_DATA, SET_GRAD, SETTERS
 from inspector.rules import PARAMETERS, PASSIVE, RANDOM, RULES, ValuesNeeded, rule_for
 from inspector.rules.autocast import autocast_output
-from inspector.rules.common import META, product
+from inspector.rules.common import META, empty, product
 from inspector.structure import SEQUENCES, map_tensors, tensors
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Recorder(TorchFunctionMode):
             self._last = output
         elif type(output) is torch.Size or (type(output) is tuple and is_shape(output)):
             dtype = first_tensor(args, kwargs).dtype
-            self._last = output = torch.empty((*output,), dtype=dtype, device=META)
+            self._last = output = empty(output, dtype)
             shapes = (output.shape,)
         else:
             shapes, dtypes = described(output)

@@ -14,7 +14,7 @@ from inspector.internals import LAZY
 from inspector.structure import memory_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class Registered(NamedTuple):
@@ -36,6 +36,7 @@ class RegisteredTensors:
         parameters: how many pieces hold a parameter; they are the first ones.
         numbers: id of a parameter -> number of its piece.
         lazy: some parameter or buffer has no shape yet.
+        home: the device of the first one; None where there is none.
     """
 
     def __init__(self, modules: list[tuple[str, nn.Module]]) -> None:
@@ -47,6 +48,7 @@ class RegisteredTensors:
         self.numbers = {key: place for place, key in enumerate(map(id, found))}
         self.parameters = len(found)
         found += buffers
+        self.home = found[0].device if found else None
         self.lazy = not {*map(type, found)}.isdisjoint(LAZY)
         self._unsized: set[int] = set()
         if self.lazy:
@@ -161,15 +163,6 @@ def modules_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
         else:
             entered.pop()
     return found
-
-
-def tensors_of(modules: list[tuple[str, nn.Module]]) -> Iterator[Tensor]:
-    """The registered tensors of these modules, shared ones as often as they are registered."""
-    for _, module in modules:
-        for table in (module._parameters, module._buffers):
-            for tensor in table.values():
-                if tensor is not None:
-                    yield tensor
 
 
 def lazy_on_meta(model: nn.Module) -> None:

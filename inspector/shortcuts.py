@@ -62,7 +62,7 @@ def _dropout(m: Any, x: Tensor) -> TheCall:
 
 def _activation(function: Any) -> Shortcut:
     def shortcut(m: Any, x: Tensor) -> TheCall:
-        return function, (x,), {"inplace": m.inplace}
+        return function, (x,), {"inplace": True} if m.inplace else None
 
     return shortcut
 

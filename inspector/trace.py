@@ -165,7 +165,7 @@ class Tracer(Recorder):
                 rule = RULES[function]
                 output, formula = rule(*args, **options) if options else rule(*args)
                 if type(output) is not Tensor:
-                    output = torch.empty(output, dtype=x.dtype, device=META)  # else it is no shape
+                    output = torch.empty(*output, dtype=x.dtype, device=META)  # a scalar, and what is no shape, raise
             except Exception:
                 return None
             shapes, dtype = (output.shape,), output.dtype

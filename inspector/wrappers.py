@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from inspector.structure import tensors, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 _PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 _SCRIPTS = (torch._C.ScriptFunction, torch._C.ScriptMethod)
@@ -107,15 +108,18 @@ def _as_it_is(compile_there: Callable[..., Any]) -> Any:
     return compile_here
 
 
-@contextmanager
-def scripts_call(handler: Callable[..., Any], kinds: set[type]) -> Iterator[None]:
+def scripts_call(handler: Callable[..., Any], kinds: set[type]) -> AbstractContextManager[None]:
     """While open, each call of a TorchScript function or method becomes ``handler(original, script, args, kwargs)``.
 
     TorchScript runs its own interpreter, of which no mode of Python sees a call.
     """
-    if not (torch.jit._state._jit_caching_layer or any(map(_is_script, kinds))):
-        yield  # nothing was ever written in it
-        return
+    if torch.jit._state._jit_caching_layer or any(map(_is_script, kinds)):
+        return _scripts_handled(handler)
+    return nullcontext()  # nothing was ever written in it
+
+
+@contextmanager
+def _scripts_handled(handler: Callable[..., Any]) -> Iterator[None]:
     originals: list[tuple[Any, Any]] = [(kind, kind.__call__) for kind in _SCRIPTS]
 
     def through(original: Callable[..., Any]) -> Callable[..., Any]:

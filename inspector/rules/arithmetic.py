@@ -24,7 +24,6 @@ from inspector.rules.common import (
     in_place,
     laid_out,
     like,
-    numpy_names,
     result,
     spread,
 )
@@ -50,7 +49,7 @@ def combine(input: Any, other: Any, dtype: torch.dtype | None = None) -> Outcome
                 sizes, strides = laid_out(None, shape, input.stride(), its, other.stride())
                 return torch.empty_strided(sizes, strides, dtype=dtype, device=META), ELEMENTWISE
             sizes = (*shape,) if shape == its else broadcast(shape, its)
-            return torch.empty(sizes, dtype=dtype, device=META), ELEMENTWISE
+            return empty(sizes, dtype), ELEMENTWISE
         tensor, number = other, input
     else:
         tensor, number = input, other
@@ -176,7 +175,6 @@ def _several(dtype: torch.dtype, *operands: Any) -> Outcome:
     return output, ELEMENTWISE
 
 
-@numpy_names
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Outcome:
     """torch.where(condition, input, other): all three broadcast; the condition alone asks for its non-zero elements."""
     if input is None:
@@ -266,7 +264,6 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     return output, ELEMENTWISE
 
 
-@numpy_names
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Outcome:
     """torch.cross: products of vectors of three along one axis; both broadcast, the result is contiguous."""
     output = empty(broadcast(input.shape, other.shape), promoted(input, other))

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from inspector import geometry
 from inspector.errors import ShapeError
-from inspector.formula import Formula
+from inspector.formula import BoundFormula, Formula
 from inspector.layers import CONVOLUTION_MACS as MACS
 from inspector.layers import CONVOLUTION_PARAMS as PARAMS
 from inspector.layers import INPUT, KERNEL, OUTPUT, TRANSPOSED_MACS, TRANSPOSED_PARAMS
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from inspector.formula import BoundFormula
     from inspector.rules.common import Outcome, ToBind
 
 #: PyTorch makes a complex convolution of three real ones (Gauss), and its counter counts those.
@@ -36,6 +35,8 @@ COMPLEX_MACS, COMPLEX_TRANSPOSED_MACS = (
     }
     for table in (MACS, TRANSPOSED_MACS)
 )
+#: Those of ``MACS``.
+_SYMBOLS = {n: ("N", "C_out", "C_in", "G", *KERNEL[n], *OUTPUT[n]) for n in KERNEL}
 
 
 def per_axis(value: Any, rank: int) -> tuple[Any, ...]:
@@ -92,8 +93,8 @@ def _convolved(
     else:
         padding = [2 * p for p in per_axis(padding, rank)]
     sizes = [*map(geometry.output_size, shape[-rank:], kernel, stride, padding, dilation)]
-    sides = zip(KERNEL[rank] + OUTPUT[rank], kernel + sizes, strict=True)
-    formula = (COMPLEX_MACS if of_complex else MACS)[rank](N=N, C_out=C_out, C_in=C_in, G=groups, **dict(sides))
+    values = dict(zip(_SYMBOLS[rank], (N, C_out, C_in, groups, *kernel, *sizes), strict=True))
+    formula = BoundFormula((COMPLEX_MACS if of_complex else MACS)[rank], values)
     return _shape(shape, rank, C_out, sizes), formula
 
 

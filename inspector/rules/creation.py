@@ -42,7 +42,7 @@ def _made(shape: Sequence[Any], dtype: torch.dtype | None, memory_format: Any = 
             raise ShapeError(f"sizes {list(shape)}: a size is not negative")
     dtype = dtype or torch.get_default_dtype()
     if memory_format is None:
-        return torch.empty(shape, dtype=dtype, device=META), None
+        return empty(shape, dtype), None
     return torch.empty(shape, dtype=dtype, device=META, memory_format=memory_format), None
 
 

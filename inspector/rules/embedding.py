@@ -40,7 +40,7 @@ def embedding(
     if input.dtype is not torch.int64 and input.dtype is not torch.int32:
         told = f"indices into a table are int64 or int32, the input {list(input.shape)} is {input.dtype}"
         raise ShapeError(f"{told}; a dtype is given beside the sizes: --input 2,7:int64, or input_dtypes=")
-    return torch.empty((*input.shape, *weight.shape[1:]), dtype=weight.dtype, device="meta"), None
+    return empty((*input.shape, *weight.shape[1:]), weight.dtype), None
 
 
 def _embedding_builtin(

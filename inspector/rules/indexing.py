@@ -22,7 +22,6 @@ from inspector.rules.common import (
     broadcast,
     dense_strides,
     empty,
-    numpy_names,
     spread,
     strides_in,
 )
@@ -184,7 +183,6 @@ def setitem(input: Tensor, index: Any, value: Any) -> Outcome:
     return None, None
 
 
-@numpy_names
 def index_select(input: Tensor, dim: int, index: Tensor) -> Outcome:
     """torch.index_select: (*, n, *) by indices (k,) gives (*, k, *)."""
     shape = list(input.shape)
@@ -196,7 +194,6 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Outcome:
     return empty(shape, input.dtype), None
 
 
-@numpy_names
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Outcome:
     """torch.gather: one element for each index, whose other axes may be shorter than the input's."""
     axis = axis_of(dim, input.dim())

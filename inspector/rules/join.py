@@ -22,7 +22,6 @@ from inspector.rules.common import (
     axis_of,
     empty,
     like,
-    numpy_names,
     product,
     remembered,
     result,
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from inspector.rules.common import Outcome
 
 
-@numpy_names
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Outcome:
     """torch.cat: sizes add up along one axis; all others are equal."""
     if not tensors:
@@ -46,16 +44,15 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Outcome:
     dtype = _common_dtype(tensors)
     shapes = [tensor.shape for tensor in tensors]
     shape = _joined_again(dim, *shapes) if len(shapes) <= _FEW else _joined(shapes, dim)
-    if len(shape) in (4, 5) and not all(map(Tensor.is_contiguous, tensors)):
-        formats = {*map(memory_format, tensors)}
-        if len(formats) == 1 and torch.contiguous_format not in formats:
-            return torch.empty(shape, dtype=dtype, device=META, memory_format=formats.pop()), None
-    return torch.empty(shape, dtype=dtype, device=META), None
+    stored = memory_format(tensors[0])
+    if stored is not torch.contiguous_format and len(shape) in (4, 5) and {*map(memory_format, tensors)} == {stored}:
+        return torch.empty(shape, dtype=dtype, device=META, memory_format=stored), None
+    return empty(shape, dtype), None
 
 
 def _common_dtype(tensors: Sequence[Tensor]) -> torch.dtype:
-    dtype, *others = dict.fromkeys([tensor.dtype for tensor in tensors])
-    return reduce(torch.promote_types, others, dtype) if others else dtype
+    dtypes = [tensor.dtype for tensor in tensors]
+    return dtypes[0] if dtypes.count(dtypes[0]) == len(dtypes) else reduce(torch.promote_types, dtypes)
 
 
 def _joined(shapes: Sequence[Sequence[Any]], dim: int) -> tuple[Any, ...]:
@@ -100,7 +97,6 @@ def _misfit(shapes: Sequence[Sequence[Any]], axis: int, dim: int) -> str:
     return f"cat along axis {dim}: {told}"
 
 
-@numpy_names
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Outcome:
     """torch.stack: equal shapes along a new axis."""
     if not tensors:
@@ -147,7 +143,6 @@ def tile(input: Tensor, *dims: Any, **named: Any) -> Outcome:
     return repeat(input, (1,) * (input.dim() - len(times)) + times)
 
 
-@numpy_names
 def repeat_interleave(
     input: Tensor | None = None, repeats: Any = None, dim: int | None = None, *, output_size: Any = None
 ) -> Outcome:
@@ -175,7 +170,6 @@ def repeat_interleave(
     return empty(shape, input.dtype), None
 
 
-@numpy_names
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Outcome:
     """torch.roll: the same shape."""
     if isinstance(dims, int) or dims:
@@ -183,7 +177,6 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Outcome:
     return empty(input.shape, input.dtype), None
 
 
-@numpy_names
 def flip(input: Tensor, *dims: Any, **named: Any) -> Outcome:
     """torch.flip: the same shape."""
     given = named.get("dims", named.get("dim")) if named else shape_argument(dims)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from inspector.rules.common import META, remembered
+from inspector.rules.common import META, empty, remembered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ def _format(shape: Sequence[Any], stride: Sequence[Any]) -> torch.memory_format:
 def shaped(x: Tensor, shape: Sequence[Any], dtype: torch.dtype | None = None) -> Tensor:
     """A meta tensor of this shape, in the memory format and (unless given) with the dtype of ``x``."""
     if x.is_contiguous() or len(shape) not in _CHANNELS_LAST:
-        return torch.empty((*shape,), dtype=dtype or x.dtype, device=META)
+        return empty(shape, dtype or x.dtype)
     return torch.empty(shape, dtype=dtype or x.dtype, device=META, memory_format=memory_format(x))
 
 

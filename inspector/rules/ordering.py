@@ -11,20 +11,18 @@ import torch
 from torch import Tensor
 
 from inspector.errors import ShapeError
-from inspector.rules.common import EACH_INPUT, ELEMENTWISE, Rule, axis_of, empty, like, numpy_names, spread
+from inspector.rules.common import EACH_INPUT, ELEMENTWISE, Rule, axis_of, empty, like, spread
 
 if TYPE_CHECKING:
     from inspector.rules.common import Outcome
 
 
-@numpy_names
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool | None = False) -> Outcome:
     """torch.sort: the values in order, and where they were."""
     axis_of(dim, input.dim())
     return torch.return_types.sort((like(input), like(input, torch.int64))), EACH_INPUT(n=input.numel())
 
 
-@numpy_names
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Outcome:
     """torch.argsort: where the values in order were."""
     axis_of(dim, input.dim())
@@ -36,7 +34,6 @@ def msort(input: Tensor) -> Outcome:
     return like(input), EACH_INPUT(n=input.numel())
 
 
-@numpy_names
 def topk(input: Tensor, k: Any, dim: int = -1, largest: bool = True, sorted: bool = True) -> Outcome:
     """torch.topk: (*, n, *) gives (*, k, *), values and where they were."""
     shape = list(input.shape)

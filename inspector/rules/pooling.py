@@ -44,6 +44,8 @@ def _pooled(input: Tensor, rank: int, sizes: Sequence[Any], indices: bool = Fals
             )
     shape = (*input.shape[:-rank], *sizes)
     formula = EACH_INPUT(n=input.numel())
+    if not indices and input.is_contiguous():
+        return shape, formula
     if not layout or (rank == 2 and len(shape) == 3):
         output = empty(shape, input.dtype)
         return ((output, empty(shape, torch.int64)) if indices else output), formula
@@ -58,13 +60,13 @@ def _windows(
     stride = kernel if stride is None or stride == [] or stride == () else per_axis(stride, rank)
     padding, dilation = per_axis(padding, rank), per_axis(dilation, rank)
     sizes = []
+    size_of = geometry.ceil_output_size if ceil_mode else geometry.output_size
     for i, k, s, p, d in zip(input.shape[-rank:], kernel, stride, padding, dilation, strict=True):
         if 2 * p > d * (k - 1) + 1:
             raise ShapeError(
                 f"padding {list(padding)} of a pooling window must be at most half of its size {list(kernel)}"
             )
-        ceil = geometry.ceil_output_size
-        sizes.append(ceil(i, k, s, p, d) if ceil_mode else geometry.output_size(i, k, s, 2 * p, d))
+        sizes.append(size_of(i, k, s, p if ceil_mode else 2 * p, d))
     return sizes
 
 

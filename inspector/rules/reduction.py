@@ -21,7 +21,6 @@ from inspector.rules.common import (
     broadcast,
     empty,
     floating,
-    numpy_names,
     real,
     remembered,
     shape_argument,
@@ -48,21 +47,18 @@ def reduced(shape: torch.Size, dim: Any, keepdim: bool) -> tuple[Any, ...]:
     return tuple([size for axis, size in enumerate(shape) if axis not in axes])
 
 
-@numpy_names
 def total(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Outcome:
     """torch.sum, nansum: integers add up as int64."""
     output = empty(reduced(input.shape, dim, keepdim), dtype or summed(input.dtype))
     return output, EACH_INPUT(n=input.numel())
 
 
-@numpy_names
 def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Outcome:
     """torch.mean, nanmean: of floating or complex numbers."""
     output = empty(reduced(input.shape, dim, keepdim), dtype or input.dtype)
     return output, EACH_INPUT(n=input.numel())
 
 
-@numpy_names
 def product_of(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> Outcome:
@@ -70,13 +66,11 @@ def product_of(
     return total(input, dim, keepdim, dtype=dtype)
 
 
-@numpy_names
 def extremes(input: Tensor, dim: Any = (), keepdim: bool = False) -> Outcome:
     """torch.amax, amin: the largest or smallest along axes."""
     return empty(reduced(input.shape, dim, keepdim), input.dtype), EACH_INPUT(n=input.numel())
 
 
-@numpy_names
 def truth(input: Tensor, dim: Any = None, keepdim: bool = False) -> Outcome:
     """torch.any, all: truth values, of bytes bytes. No axis at all, (), leaves every element alone."""
     dtype = torch.uint8 if input.dtype is torch.uint8 else torch.bool
@@ -84,13 +78,11 @@ def truth(input: Tensor, dim: Any = None, keepdim: bool = False) -> Outcome:
     return empty(shape, dtype), EACH_INPUT(n=input.numel())
 
 
-@numpy_names
 def position(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Outcome:
     """torch.argmax, argmin: where the extreme lies."""
     return empty(reduced(input.shape, dim, keepdim), torch.int64), EACH_INPUT(n=input.numel())
 
 
-@numpy_names
 def count_nonzero(input: Tensor, dim: Any = None) -> Outcome:
     """torch.count_nonzero: how many along axes."""
     return empty(reduced(input.shape, dim, False), torch.int64), EACH_INPUT(n=input.numel())
@@ -105,7 +97,6 @@ def chooser(name: str) -> Rule:
     """The rule of torch.max or min, which are three functions: over all, along one axis, or of two tensors."""
     result_type = getattr(torch.return_types, name)
 
-    @numpy_names
     def rule(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Outcome:
         if isinstance(dim, Tensor):
             return binary(input, dim)
@@ -124,7 +115,6 @@ def ranker(name: str) -> Rule:
     """The rule of torch.median or nanmedian: over all elements, or along one axis with where it lies."""
     result_type = getattr(torch.return_types, name)
 
-    @numpy_names
     def rule(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Outcome:
         if dim is None:
             return empty((), input.dtype), EACH_INPUT(n=input.numel())
@@ -135,19 +125,16 @@ def ranker(name: str) -> Rule:
     return rule
 
 
-@numpy_names
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Outcome:
     """torch.mode: the most frequent value along one axis, and where it lies."""
     return _values_and_indices(torch.return_types.mode, input, dim, keepdim)
 
 
-@numpy_names
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Outcome:
     """torch.kthvalue: the k-th smallest along one axis, and where it lies."""
     return _values_and_indices(torch.return_types.kthvalue, input, dim, keepdim)
 
 
-@numpy_names
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Outcome:
     """torch.aminmax: smallest and largest."""
     shape = reduced(input.shape, dim, keepdim)
@@ -155,7 +142,6 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     return extremes, EACH_INPUT(n=input.numel())
 
 
-@numpy_names
 def spread_of(
     input: Tensor, dim: Any = None, unbiased: Any = True, keepdim: bool = False, *, correction: Any = 1
 ) -> Outcome:
@@ -165,7 +151,6 @@ def spread_of(
     return empty(reduced(input.shape, dim, keepdim), real(input.dtype)), EACH_INPUT(n=input.numel())
 
 
-@numpy_names
 def spread_and_mean(
     input: Tensor, dim: Any = None, unbiased: Any = True, keepdim: bool = False, *, correction: Any = 1
 ) -> Outcome:
@@ -176,13 +161,11 @@ def spread_and_mean(
     return (empty(shape, real(input.dtype)), empty(shape, input.dtype)), EACH_INPUT(n=input.numel())
 
 
-@numpy_names
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Outcome:
     """torch.logsumexp: floating also of integers."""
     return empty(reduced(input.shape, dim, keepdim), floating(input.dtype)), EACH_INPUT(n=input.numel())
 
 
-@numpy_names
 def norm(
     input: Tensor,
     p: Any = "fro",
@@ -199,7 +182,6 @@ def norm(
     return empty(reduced(input.shape, dim, keepdim), real(dtype or input.dtype)), EACH_INPUT(n=input.numel())
 
 
-@numpy_names
 def quantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Outcome:
@@ -249,7 +231,6 @@ def sum_to_size(input: Tensor, *sizes: Any, size: Any = None) -> Outcome:
     return empty(shape, summed(input.dtype)), EACH_INPUT(n=input.numel())
 
 
-@numpy_names
 def matrix_norm(input: Tensor, dim: Any = None, keepdim: bool = False) -> Outcome:
     """torch.frobenius_norm, nuclear_norm: along the named axes, or of the whole matrix."""
     return norm(input, 2, dim, keepdim)

@@ -23,7 +23,6 @@ from inspector.rules.common import (
     empty,
     floating,
     like,
-    numpy_names,
     product,
     real,
     spread,
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from inspector.rules.common import Outcome
 
 
-@numpy_names
 def cumulative(input: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Outcome:
     """torch.cumsum, cumprod: integers add up as int64."""
     axis_of(dim, input.dim())
@@ -47,7 +45,6 @@ def cumulative_in_place(input: Tensor, dim: int, *, dtype: torch.dtype | None = 
     return input, EACH_INPUT(n=input.numel())
 
 
-@numpy_names
 def logcumsumexp(input: Tensor, dim: int) -> Outcome:
     """torch.logcumsumexp: along one axis."""
     axis_of(dim, input.dim())
@@ -58,7 +55,6 @@ def running(name: str) -> Rule:
     """The rule of torch.cummax or cummin: the extreme so far, and where it lies."""
     result_type = getattr(torch.return_types, name)
 
-    @numpy_names
     def rule(input: Tensor, dim: int) -> Outcome:
         axis_of(dim, input.dim())
         output = result_type((empty(input.shape, input.dtype), empty(input.shape, torch.int64)))
@@ -69,8 +65,7 @@ def running(name: str) -> Rule:
     return rule
 
 
-@numpy_names
-def softmax(input: Tensor, dim: int | None = None, dtype: torch.dtype | None = None, **named: Any) -> Outcome:
+def softmax(input: Tensor, dim: int | None = None, dtype: torch.dtype | None = None) -> Outcome:
     """F.softmax, log_softmax, softmin: along one axis. The result is contiguous."""
     if dim is not None:
         axis_of(dim, input.dim())
@@ -110,7 +105,6 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     return empty((*shape[:-1], *kept), real(floating(promoted(x1, x2)))), EACH_INPUT(n=product(shape))
 
 
-@numpy_names
 def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
 ) -> Outcome:
@@ -134,7 +128,6 @@ def diff(
     return output, ELEMENTWISE
 
 
-@numpy_names
 def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> Outcome:
     """torch.gradient: one tensor for each axis."""
     outputs = tuple([empty(input.shape, floating(input.dtype)) for _ in axes_of(dim, input.dim())])

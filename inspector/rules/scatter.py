@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inspector.errors import ShapeError
 from inspector.formula import Formula
-from inspector.rules.common import META, Rule, ValuesNeeded, axis_of, broadcast, empty, like, numpy_names, spread
+from inspector.rules.common import META, Rule, ValuesNeeded, axis_of, broadcast, empty, like, spread
 from inspector.rules.indexing import chosen, fits_inside
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ def _written(input: Tensor, dim: int, index: Tensor, source: Any, name: str) -> 
         fits_inside(index, source, None, name)
 
 
-@numpy_names
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
 ) -> Outcome:
@@ -40,14 +39,12 @@ def scatter(
     return empty(input.shape, input.dtype), EACH_VALUE(n=index.numel()) if reduce else None
 
 
-@numpy_names
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Outcome:
     """torch.scatter_add: each value is added where its index says."""
     _written(input, dim, index, src, "scatter_add")
     return empty(input.shape, input.dtype), EACH_VALUE(n=index.numel())
 
 
-@numpy_names
 def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
 ) -> Outcome:
@@ -67,21 +64,18 @@ def _along(input: Tensor, dim: int, index: Tensor, source: Tensor, name: str) ->
             raise ShapeError(f"{name} takes a source {expected}, got {list(source.shape)}")
 
 
-@numpy_names
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Outcome:
     """torch.index_add: slices of the source are added where the indices say."""
     _along(input, dim, index, source, "index_add")
     return empty(input.shape, input.dtype), EACH_VALUE(n=source.numel())
 
 
-@numpy_names
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Outcome:
     """torch.index_copy: slices of the source go where the indices say."""
     _along(input, dim, index, source, "index_copy")
     return empty(input.shape, input.dtype), None
 
 
-@numpy_names
 def index_reduce(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
 ) -> Outcome:
@@ -90,7 +84,6 @@ def index_reduce(
     return empty(input.shape, input.dtype), EACH_VALUE(n=source.numel())
 
 
-@numpy_names
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Outcome:
     """torch.index_fill: slices that the indices choose take one value."""
     axis_of(dim, input.dim())

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inspector.errors import ShapeError
 from inspector.inputs import meta_twin
-from inspector.rules.common import Rule, ValuesNeeded, axis_of, empty, like, numpy_names, product, shape_argument
+from inspector.rules.common import Rule, ValuesNeeded, axis_of, empty, like, shape_argument
 from inspector.structure import map_tensors, tensors
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ def reshaped(input: Tensor, shape: Any) -> Tensor:
     """A view where strides allow one, else a new contiguous tensor: reshape copies then."""
     if input.is_contiguous() or may_view(input, shape):
         try:
-            return input.view(shape)
+            # Size by size PyTorch reads a shape in two thirds of the time.
+            return input.view(*shape) if type(shape) is tuple and shape else input.view(shape)
         except RuntimeError:
             pass
     try:
@@ -140,10 +141,9 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Outcome:
         return input, None
     if first > last:
         raise ShapeError(f"flatten: axis {start_dim} comes after axis {end_dim} of {list(shape)}")
-    return reshaped(input, (*shape[:first], product(shape[first : last + 1]), *shape[last + 1 :])), None
+    return reshaped(input, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])), None
 
 
-@numpy_names
 def narrow(input: Tensor, dim: int, start: Any, length: Any) -> Outcome:
     """torch.narrow: ``length`` elements of an axis; where they start may be a tensor, and changes no size."""
     shape = input.shape

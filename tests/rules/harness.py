@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from inspector.calls import shaped
 from inspector.errors import ShapeError
 from inspector.formula import Formula
 from inspector.rules import PARAMETERS, RULES, rule_for
@@ -44,10 +45,7 @@ def predict(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[An
     """What the rule says, its shapes made tensors as a trace makes them."""
     with torch.no_grad():
         rule = RULES.get(function) or rule_for(function)
-        output, formula = rule(*args, **kwargs)
-    if isinstance(output, tuple) and not any(isinstance(item, Tensor) for item in output):
-        first = tensors([list(args), kwargs])[0]
-        output = torch.empty(output, dtype=first.dtype, device="meta")
+        output, formula = shaped(rule, args, kwargs)
     if isinstance(formula, Formula):
         return output, formula.of(tensors(output)[0].shape)
     return output, formula

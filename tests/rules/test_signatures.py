@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.overrides import resolve_name
 
+from inspector.calls import _OTHER_NAMES
 from inspector.rules import TABLES
-from inspector.rules.common import _NUMPY_NAMES
 
 FAMILIES = (
     *("elementwise", "arithmetic", "view", "reduction", "scan", "ordering", "conversion", "creation", "random"),
@@ -46,7 +46,9 @@ def test_every_argument_may_be_named(family: str) -> None:
         parameters = inspect.signature(rule)
         for schema in schemas(function):
             first, *rest = schema.arguments
-            names = {_NUMPY_NAMES.get(arg.name, arg.name) if hasattr(rule, "__wrapped__") else arg.name for arg in rest}
+            names = {
+                arg.name if arg.name in parameters.parameters else _OTHER_NAMES.get(arg.name, arg.name) for arg in rest
+            }
             if first.name not in ("self", "input"):
                 continue
             try:
