@@ -86,8 +86,11 @@ class KnownValues:
         """Note that ``output`` is what ``function`` gives for known arguments, or writes into one of them."""
         self._count += 1
         call = _Call(self._count, function, map_arguments(args, self._source), map_arguments(kwargs, self._source))
-        results = tensors(output)
         target = args[0] if args and isinstance(args[0], Tensor) else None
+        if type(output) is Tensor and output is not target and "out" not in kwargs:  # as nearly always
+            self.steps[id(output)] = (output, _Source(call, 0, memory_of(output)))
+            return
+        results = tensors(output)
         written = tensors(kwargs["out"]) if kwargs.get("out") is not None else []
         if target is not None and (output is None or any(result is target for result in results)):
             written.append(target)
