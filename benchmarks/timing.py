@@ -49,10 +49,14 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def seconds(call: Callable[[], object], number: int = 1) -> float:
-    """One sample, the mean of so many calls; garbage is collected before it and not during it."""
+    """One sample, the mean of so many calls, after one untimed call that fills the caches which others emptied.
+
+    Garbage is collected before it and not during it.
+    """
     gc.collect()
     gc.disable()
     try:
+        call()
         start = time.perf_counter()
         for _ in range(number):
             call()
@@ -64,8 +68,7 @@ def seconds(call: Callable[[], object], number: int = 1) -> float:
 def interleaved(calls: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 2) -> dict[str, list[float]]:
     """Samples of every call: each round takes one of each, in an order that turns by one from round to round.
 
-    A sample is the mean over as many calls as fill a tenth of a second, for the slow as for the quick: else the quick
-    ones would be charged for the caches that the slow ones emptied.
+    A sample is the mean over as many calls as fill a tenth of a second, for the slow as for the quick.
     """
     names = list(calls)
     for name in names * warm_up:
