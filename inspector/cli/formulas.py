@@ -58,7 +58,9 @@ def formulas(name: str | None, form: str | None) -> None:
             entry for entry in entries if {name, name.lower()} & set(entry.functions)
         ]
         if not found:
-            raise InspectionError(f"the textbook has no {name!r}. {_close(name, known)}")
+            raise InspectionError(
+                f"the textbook has no {name!r}. {_of_several_calls(name, entries) or _close(name, known)}"
+            )
         entries = [_narrowed(entry, name) for entry in found]
     screen.answer(_json(entries) if form == "json" else "\n\n".join(_printed(entry) for entry in entries))
 
@@ -162,6 +164,26 @@ def _printed(entry: Entry) -> str:
 def _wrapped(words: str, indent: int) -> list[str]:
     margin = " " * indent
     return textwrap.wrap(words, _WIDTH, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False)
+
+
+def _of_several_calls(name: str, entries: list[Entry]) -> str:
+    """Where to look for a layer of torch.nn whose forward is no single function; nothing where it is none."""
+    import torch.nn.functional as F
+    from torch import nn
+
+    layer = getattr(nn, name, None)
+    if not (inspect.isclass(layer) and issubclass(layer, nn.Module)):
+        return ""
+    called = set(layer.forward.__code__.co_names)
+    for inner in [getattr(F, word, None) for word in called]:
+        if inspect.isfunction(inner):
+            called |= set(inner.__code__.co_names)
+    work = {word for entry in entries for word in entry.functions if any(f.counts == "macs" for _, f in entry.formulas)}
+    parts = ", ".join(sorted(called & work)) or "other layers and functions"
+    return (
+        f"torch.nn.{name} is made of {parts}; "
+        f"`inspector summary torch.nn:{name} --arg ... --input ...` prints the formula of each."
+    )
 
 
 def _close(name: str, known: Iterable[str]) -> str:

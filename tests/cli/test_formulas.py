@@ -67,6 +67,19 @@ def test_json_says_the_same_as_the_text() -> None:
     assert len(json.loads(printed("--json"))) == len(textbook())
 
 
+@pytest.mark.parametrize(
+    ("layer", "parts"),
+    [
+        ("MultiheadAttention", "baddbmm, bmm, linear, scaled_dot_product_attention"),
+        ("TransformerEncoderLayer", "other layers and functions"),
+    ],
+)
+def test_a_layer_of_several_functions_names_them(layer: str, parts: str) -> None:
+    result = CliRunner().invoke(main, ["formulas", layer])
+    assert result.exit_code == 2
+    assert f"torch.nn.{layer} is made of {parts}; `inspector summary torch.nn:{layer}" in result.stderr
+
+
 def test_a_far_off_name_brings_none() -> None:
     result = CliRunner().invoke(main, ["formulas", "nosuch"])
     assert result.exit_code == 2
