@@ -151,7 +151,7 @@ def memory(
     followed = found[-1]
     return Memory(
         prediction=prediction,
-        input_bytes=sum(tensor.numel() * tensor.element_size() for tensor in tensors((inputs.args, inputs.kwargs))),
+        input_bytes=sum({id(t): t.numel() * t.element_size() for t in tensors((inputs.args, inputs.kwargs))}.values()),
         gradient_bytes=sum(record.nbytes for record in prediction.tensors if record.trainable),
         notes=(*prediction.notes, *notes, *followed.notes, *([f"both followed in {mode} mode"] if mode else [])),
         **followed.figures,

@@ -278,3 +278,8 @@ def test_cuda_allocates_what_is_said(kind: type[nn.Module]) -> None:
     held = torch.cuda.memory_allocated() - before
     del returned
     assert found.kept <= held <= found.kept + 512 * 4 * len(found.modules)
+
+
+def test_a_tensor_that_is_passed_twice_counts_once() -> None:
+    x = torch.zeros(2, 3, 16)
+    assert memory(nn.MultiheadAttention(16, 2), input_data=(x, x, x)).input_bytes == bytes_of(2 * 3 * 16)
