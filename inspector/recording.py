@@ -41,6 +41,7 @@ from inspector.questions import ANSWERS, SET_DATA, SET_GRAD, SETTERS
 from inspector.rules import PARAMETERS, PASSIVE, RANDOM, RULES, ValuesNeeded, rule_for
 from inspector.rules.autocast import autocast_output
 from inspector.rules.common import META, empty, product
+from inspector.rules.dtypes import refuse_kinds
 from inspector.structure import SEQUENCES, map_tensors, tensors
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ class Recorder(TorchFunctionMode):
             shapes, dtypes = described(output)
             dtype = dtypes[0] if dtypes else None
             self._last = None
+        if dtype is not None and not dtype.is_floating_point:
+            refuse_kinds(func, args, kwargs)
         if first is not unknown and isinstance(first, Tensor) and (output is first or output is None):
             self._known.forget(first)
         pending = self._pending
@@ -170,6 +173,8 @@ class Recorder(TorchFunctionMode):
             return self._from_values(func, args, kwargs or {})
         except Exception:
             return self._rule_failed(func, rule, args, kwargs or {})
+        if type(output) is Tensor and not output.dtype.is_floating_point and not self._symbolic:
+            refuse_kinds(func, args, kwargs)
         return self._record(func, rule, args, kwargs, output, formula, output)
 
     def _record(

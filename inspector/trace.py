@@ -169,6 +169,8 @@ class Tracer(Recorder):
             except Exception:
                 return None
             shapes, dtype = (output.shape,), output.dtype
+            if not dtype.is_floating_point:  # PyTorch may refuse it
+                return None
             own, pending = module._parameters, self._pending
             used = [pending.pop(key) for key in map(id, own.values()) if key in pending] if own else None
             if used:

@@ -376,13 +376,31 @@ def test_a_rule_of_the_users_own_is_held_to_what_the_counter_sees(taught):
     assert {check.what for check in verification.differences} == {"macs"}
 
 
-class NegatesTruth(nn.Module):
+class MixesPrecisions(nn.Module):
     def forward(self, x):
-        return -(x > 0)
+        return torch.lerp(x, x.double(), 0.5)
 
 
 def test_what_pytorch_never_does_is_no_lack_of_the_witness():
-    found = verify(NegatesTruth(), (2, 4))
+    found = verify(MixesPrecisions(), (2, 4))
     assert not found.ok
     (refused,) = [check for check in found.checks if check.verdict == "differ" and check.reference == "execution"]
-    assert "Negation" in str(refused.measured)
+    assert "expected dtype" in str(refused.measured)
+
+
+class GoesToTheGPU(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.linear(x.cuda().cpu())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, and the forward runs")
+@pytest.mark.parametrize("given", [{"input_size": (2, 4)}, {"input_data": torch.ones(2, 4)}])
+def test_a_device_that_is_not_there_is_no_difference(given):
+    found = verify(GoesToTheGPU(), **given)
+    assert found.ok
+    assert {check.reference for check in found.not_counted} == {"execution", "flop_counter", "torchinfo"}
+    assert all("the witness could not run" in check.reason for check in found.not_counted)

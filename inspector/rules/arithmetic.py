@@ -24,6 +24,7 @@ from inspector.rules.common import (
     in_place,
     laid_out,
     like,
+    refuse_mask,
     result,
     spread,
 )
@@ -79,23 +80,47 @@ def promoted(input: Any, other: Any) -> torch.dtype:
 
 
 def binary(input: Any, other: Any) -> Outcome:
-    """Arithmetic of two operands: mul, maximum, fmod, bitwise_and."""
+    """Arithmetic of two operands: mul, maximum, fmod."""
     return combine(input, other)
 
 
 def reflected(input: Any, other: Any) -> Outcome:
-    """``other op input``: Python's reflected operators, and rsub."""
+    """``other op input``: Python's reflected operators."""
     return combine(other, input, promoted(input, other))
+
+
+def bitwise(input: Any, other: Any) -> Outcome:
+    """Functions of two whole numbers or truth values: bitwise_and, gcd."""
+    return combine(input, other, _of_bits(promoted(input, other)))
+
+
+def reflected_bitwise(input: Any, other: Any) -> Outcome:
+    """``other << input`` and ``other >> input``."""
+    return combine(other, input, _of_bits(promoted(input, other)))
+
+
+def _of_bits(dtype: torch.dtype) -> torch.dtype:
+    if dtype.is_floating_point or dtype.is_complex:
+        raise ShapeError(f"PyTorch takes whole numbers or truth values here, got {dtype}")
+    return dtype
+
+
+def addition(input: Any, other: Any, *, alpha: Any = 1) -> Outcome:
+    """torch.add: input + α·other."""
+    return combine(input, other)
+
+
+def difference(input: Any, other: Any, *, alpha: Any = 1) -> Outcome:
+    """torch.sub: input − α·other; PyTorch subtracts no truth values."""
+    for operand in (input, other):
+        if operand.dtype is torch.bool if isinstance(operand, Tensor) else type(operand) is bool:
+            raise ShapeError("PyTorch subtracts no truth values (torch.bool); ~mask inverts a mask")
+    return combine(input, other)
 
 
 def reflected_difference(input: Any, other: Any, *, alpha: Any = 1) -> Outcome:
     """torch.rsub: other − α·input."""
-    return reflected(input, other)
-
-
-def addition(input: Any, other: Any, *, alpha: Any = 1) -> Outcome:
-    """torch.add, sub: input ± α·other."""
-    return combine(input, other)
+    return difference(other, input)
 
 
 def power(input: Any, exponent: Any) -> Outcome:
@@ -179,6 +204,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Outcome:
     """torch.where(condition, input, other): all three broadcast; the condition alone asks for its non-zero elements."""
     if input is None:
         raise ValuesNeeded
+    refuse_mask("where", condition, torch.uint8)
     return _several(
         promoted(input, other) if isinstance(input, Tensor) else torch.result_type(input, other),
         condition,
@@ -241,12 +267,14 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Outcome:
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Outcome:
     """torch.masked_fill: input and mask broadcast; the result is contiguous."""
+    refuse_mask("masked_fill", mask)
     output = empty(broadcast(input.shape, mask.shape), input.dtype)
     return output, ELEMENTWISE
 
 
 def masked_fill_in_place(input: Tensor, mask: Tensor, value: Any) -> Outcome:
     """Tensor.masked_fill_: the mask broadcasts to the input."""
+    refuse_mask("masked_fill", mask)
     if broadcast(input.shape, mask.shape) != tuple(input.shape):
         raise ShapeError(f"the mask {list(mask.shape)} does not broadcast to {list(input.shape)}")
     return input, ELEMENTWISE
@@ -281,24 +309,29 @@ _COMPARISONS = """
     __eq__ __ne__ __lt__ __le__ __gt__ __ge__
 """
 #: Operators with another operand on their left or right; those of ``_IN_PLACE`` write into their first.
-_OPERATORS = """
-    __mul__ __rmul__ __mod__ __floordiv__ __and__ __rand__ __or__ __ror__ __xor__ __rxor__ __lshift__ __rshift__
-"""
-_REFLECTED = "__rmod__ __rfloordiv__ __rlshift__ __rrshift__"
-_IN_PLACE = """
-    __iadd__ __isub__ __imul__ __imod__ __ifloordiv__ __iand__ __ior__ __ixor__ __ilshift__ __irshift__ __ipow__
-    __itruediv__ __idiv__
-"""
+_OPERATORS = "__mul__ __rmul__ __mod__ __floordiv__"
+_BITWISE = "__and__ __rand__ __or__ __ror__ __xor__ __rxor__ __lshift__ __rshift__"
+_IN_PLACE = {
+    "__iadd__": addition,
+    "__isub__": difference,
+    "__imul__ __imod__ __ifloordiv__": binary,
+    "__iand__ __ior__ __ixor__ __ilshift__ __irshift__": bitwise,
+    "__ipow__": power,
+    "__itruediv__ __idiv__": division,
+}
 
 RULES: dict[Any, Rule] = {
-    **spread("mul multiply maximum minimum fmax fmin fmod remainder floor_divide gcd lcm nextafter", binary),
-    **spread("bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift", binary),
+    **spread("mul multiply maximum minimum fmax fmin fmod remainder floor_divide nextafter", binary),
+    **spread("bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift gcd lcm", bitwise),
     **spread(_OPERATORS, binary),
-    **spread(_REFLECTED, reflected),
+    **spread(_BITWISE, bitwise),
+    **spread("__rmod__ __rfloordiv__", reflected),
+    **spread("__rlshift__ __rrshift__", reflected_bitwise),
     **spread("__rpow__", reflected_power),
     **spread("rsub __rsub__", reflected_difference),
-    **spread(_IN_PLACE, in_place(binary)),
-    **spread("add sub subtract __add__ __radd__ __sub__", addition),
+    **{function: rule for names, work in _IN_PLACE.items() for function, rule in spread(names, in_place(work)).items()},
+    **spread("add __add__ __radd__", addition),
+    **spread("sub subtract __sub__", difference),
     **spread("pow __pow__", power),
     **spread("float_power", float_power),
     **spread("div divide true_divide __div__ __rdiv__ __truediv__ __rtruediv__", division),

@@ -179,6 +179,18 @@ def refuse_dtypes(x: Tensor, weight: Tensor) -> None:
         raise ShapeError(f"the input {list(x.shape)} is {x.dtype}, the weight {list(weight.shape)} is {weight.dtype}")
 
 
+def refuse_index(name: str, index: Tensor) -> None:
+    """ShapeError for indices that are no whole numbers."""
+    if index.dtype.is_floating_point or index.dtype.is_complex or index.dtype is torch.bool:
+        raise ShapeError(f"{name} takes whole numbers for indices, got {index.dtype}")
+
+
+def refuse_mask(name: str, mask: Tensor, *others: torch.dtype) -> None:
+    """ShapeError for a mask that is of neither truth values nor one of the other dtypes."""
+    if mask.dtype is not torch.bool and mask.dtype not in others:
+        raise ShapeError(f"{name} takes truth values (torch.bool) for its mask, got {mask.dtype}")
+
+
 def axis_of(dim: int, rank: int) -> int:
     """A non-negative axis; a scalar has one axis to name."""
     if not -max(rank, 1) <= dim < max(rank, 1):
@@ -219,6 +231,8 @@ def in_place(rule: Rule) -> Rule:
     def rule_in_place(x: Tensor, *args: Any, **kwargs: Any) -> Outcome:
         output, formula = rule(x, *args, **kwargs)
         shape = output.shape if isinstance(output, Tensor) else output
+        if isinstance(output, Tensor) and not torch.can_cast(output.dtype, x.dtype):
+            raise ShapeError(f"the result is {output.dtype} and does not fit into {x.dtype}, which it should replace")
         if shape != x.shape:
             raise ShapeError(f"the result {list(shape)} does not fit into {list(x.shape)}, which it should replace")
         return x, formula

@@ -23,6 +23,13 @@ def unary(input: Tensor) -> Outcome:
     return like(input), ELEMENTWISE
 
 
+def inverted(input: Tensor) -> Outcome:
+    """torch.bitwise_not, ``~x``: of whole numbers and truth values."""
+    if input.dtype.is_floating_point or input.dtype.is_complex:
+        raise ShapeError(f"~ inverts whole numbers and truth values, got {input.dtype}")
+    return like(input), ELEMENTWISE
+
+
 def unary_with_options(input: Tensor, *options: Any, out: None = None, **named: Any) -> Outcome:
     """The same of functions with numbers for options: round, nan_to_num, softplus."""
     if out is not None:
@@ -191,8 +198,9 @@ _WITH_OPTIONS = """
 _ACTIVATIONS = "relu relu6 elu selu celu silu mish leaky_relu hardswish hardsigmoid hardtanh threshold"
 
 RULES: dict[Any, Rule] = {
-    **spread("neg negative sign sgn ceil floor trunc fix frac bitwise_not", unary),
-    **spread("__invert__ relu relu6 selu silu mish hardswish hardsigmoid", unary),
+    **spread("neg negative sign sgn ceil floor trunc fix frac", unary),
+    **spread("bitwise_not __invert__", inverted),
+    **spread("relu relu6 selu silu mish hardswish hardsigmoid", unary),
     **spread(_WITH_OPTIONS, unary_with_options),
     **spread("softsign tanhshrink", floating_unary, (F,)),
     **spread(_FLOATING, floating_unary),

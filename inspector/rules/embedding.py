@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from inspector.errors import ShapeError
 from inspector.formula import Formula
 from inspector.layers import EMBEDDING_PARAMS as PARAMS
-from inspector.rules.common import Rule, ValuesNeeded, empty
+from inspector.rules.common import Rule, ValuesNeeded, empty, refuse_index
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,6 +91,7 @@ def embedding_bag(
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Outcome:
     """F.one_hot: indices (*) give (*, num_classes); without num_classes the largest index's value decides."""
+    refuse_index("one_hot", tensor)
     if num_classes == -1:
         raise ValuesNeeded
     return (*tensor.shape, num_classes), None

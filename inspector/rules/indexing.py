@@ -22,6 +22,7 @@ from inspector.rules.common import (
     broadcast,
     dense_strides,
     empty,
+    refuse_index,
     spread,
     strides_in,
 )
@@ -187,6 +188,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Outcome:
     """torch.index_select: (*, n, *) by indices (k,) gives (*, k, *)."""
     shape = list(input.shape)
     axis = axis_of(dim, len(shape))
+    refuse_index("index_select", index)
     if index.dim() > 1:
         raise ShapeError(f"index_select takes a vector of indices, got {list(index.shape)}")
     if shape:
@@ -198,6 +200,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     """torch.gather: one element for each index, whose other axes may be shorter than the input's."""
     axis = axis_of(dim, input.dim())
     if index.numel() != 0:
+        refuse_index("gather", index)
         fits_inside(index, input, axis, "gather")
     return empty(index.shape, input.dtype), None
 
@@ -216,11 +219,13 @@ def fits_inside(index: Tensor, input: Tensor, axis: int | None, name: str) -> No
 
 def take(input: Tensor, index: Tensor) -> Outcome:
     """torch.take: the shape of the index."""
+    refuse_index("take", index)
     return empty(index.shape, input.dtype), None
 
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Outcome:
     """torch.take_along_dim: all axes but one broadcast."""
+    refuse_index("take_along_dim", indices)
     if dim is None:
         return empty((indices.numel(),), input.dtype), None
     axis = axis_of(dim, input.dim())

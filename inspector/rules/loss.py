@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from inspector.errors import ShapeError
 from inspector.layers import LINEAR_MACS, LINEAR_PARAMS
-from inspector.rules.common import EACH_INPUT, Rule, broadcast, empty, floating, product, real
+from inspector.rules.common import EACH_INPUT, Rule, broadcast, empty, floating, product, real, refuse_index
 from inspector.rules.common import result as combined
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ def _classified(shape: Sequence[Any], target: Tensor, weight: Tensor | None) -> 
         return losses
     if tuple(target.shape) != losses:
         raise ShapeError(f"scores {list(shape)} have one class for each of {list(losses)}, got {list(target.shape)}")
+    refuse_index("a loss of classes", target)
     return losses
 
 
@@ -212,6 +213,7 @@ def linear_cross_entropy_params(
 
 
 def _each_example(name: str, input: Tensor, target: Tensor, keep: bool, labels: bool) -> Outcome:
+    refuse_index(name, target)
     if labels:
         _same_shape(name, input, target)
     elif target.numel() != (1 if input.dim() < 2 else input.shape[0]):

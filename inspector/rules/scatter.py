@@ -13,7 +13,18 @@ from torch import Tensor
 
 from inspector.errors import ShapeError
 from inspector.formula import Formula
-from inspector.rules.common import META, Rule, ValuesNeeded, axis_of, broadcast, empty, like, spread
+from inspector.rules.common import (
+    META,
+    Rule,
+    ValuesNeeded,
+    axis_of,
+    broadcast,
+    empty,
+    like,
+    refuse_index,
+    refuse_mask,
+    spread,
+)
 from inspector.rules.indexing import chosen, fits_inside
 
 if TYPE_CHECKING:
@@ -26,6 +37,7 @@ def _written(input: Tensor, dim: int, index: Tensor, source: Any, name: str) -> 
     axis = axis_of(dim, input.dim())
     if index.numel() == 0:
         return
+    refuse_index(name, index)
     fits_inside(index, input, axis, name)
     if isinstance(source, Tensor) and source.dim():
         fits_inside(index, source, None, name)
@@ -55,6 +67,7 @@ def scatter_reduce(
 
 def _along(input: Tensor, dim: int, index: Tensor, source: Tensor, name: str) -> None:
     axis = axis_of(dim, input.dim())
+    refuse_index(name, index)
     if index.dim() > 1:
         raise ShapeError(f"{name} takes a vector of indices, got {list(index.shape)}")
     if input.dim() and source.dim():
@@ -110,11 +123,13 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Outcome:
     """torch.masked_scatter: values go where the mask is true; input and mask broadcast."""
+    refuse_mask("masked_scatter", mask)
     return empty(broadcast(input.shape, mask.shape), input.dtype), None
 
 
 def masked_scatter_in_place(input: Tensor, mask: Tensor, source: Tensor) -> Outcome:
     """Tensor.masked_scatter_: values go where the mask is true."""
+    refuse_mask("masked_scatter", mask)
     if broadcast(input.shape, mask.shape) != tuple(input.shape):
         raise ShapeError(f"the mask {list(mask.shape)} does not broadcast to {list(input.shape)}")
     return input, None

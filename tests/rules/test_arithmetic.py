@@ -138,14 +138,8 @@ def cross(draw: Any) -> Any:
 
 STRATEGIES: dict[Any, Any] = {
     arithmetic.binary: pair,
-    **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), integers),
-    **dict.fromkeys(
-        [f"__{kind}{name}__" for kind in ("", "r", "i") for name in ("and", "or", "xor", "lshift", "rshift")], integers
-    ),
-    "bitwise_left_shift": integers,
-    "bitwise_right_shift": integers,
-    "gcd": integers,
-    "lcm": integers,
+    arithmetic.bitwise: integers,
+    arithmetic.reflected_bitwise: integers,
     "nextafter": tensors_alone,
     "maximum": either_way,
     arithmetic.reflected: pair,
@@ -153,7 +147,8 @@ STRATEGIES: dict[Any, Any] = {
     arithmetic.reflected_power: pair,
     "rsub": with_alpha,
     arithmetic.addition: with_alpha,
-    **dict.fromkeys(("__add__", "__sub__", "__radd__"), pair),
+    arithmetic.difference: with_alpha,
+    **dict.fromkeys(("__add__", "__sub__", "__radd__", "__iadd__", "__isub__", "__itruediv__"), pair),
     arithmetic.power: pair,
     arithmetic.float_power: pair,
     arithmetic.division: division,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from inspector.rules import elementwise
-from tests.rules.draw import ALL, EXAMPLES, FLOATING, agree, cases, dim, full_shape, maybe, shape, tensor
+from tests.rules.draw import ALL, EXAMPLES, FLOATING, INTEGER, agree, cases, dim, full_shape, maybe, shape, tensor
 from tests.rules.harness import check, predict, refused
 
 
@@ -96,6 +96,7 @@ STRATEGIES: dict[Any, Any] = {
     elementwise.activation: activation,
     "_threshold": lambda draw: ((tensor(draw, dtypes=FLOATING), 0.1, 20.0), maybe(draw, inplace=st.booleans())),
     elementwise.unary: one,
+    elementwise.inverted: lambda draw: ((tensor(draw, dtypes=(*INTEGER, torch.bool)),), {}),
     elementwise.floating_unary: one,
     elementwise.magnitude: one,
     elementwise.angle: one,

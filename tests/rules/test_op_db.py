@@ -15,6 +15,7 @@ import torch
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from inspector.rules import PASSIVE, RULES, ValuesNeeded, rule_for
+from inspector.rules.dtypes import refuse_kinds
 from tests.rules.harness import compare, twin
 
 with warnings.catch_warnings():
@@ -56,6 +57,7 @@ class Witness(TorchFunctionMode):
         if isinstance(output, tuple) and not output:
             return output  # no tensor at all, such as the index of a scalar
         try:
+            refuse_kinds(func, ours_args, ours_kwargs)
             predicted, _ = rule(*ours_args, **ours_kwargs)
             if isinstance(predicted, torch.Size) or (
                 isinstance(predicted, tuple) and not (predicted and isinstance(predicted[0], torch.Tensor))
