@@ -25,7 +25,7 @@ def _requires_grad(tensor: Tensor, _home: torch.device) -> bool:
     return False
 
 
-#: How far above an answer the code that asked may stand: the recorder's own calls and an expression's frame.
+#: How far above an answer the code that asked may stand: the answerer's own calls and an expression's frame.
 _FRAMES = 10
 
 

@@ -1,6 +1,6 @@
 """Follows a model's forward: which call happened in which module.
 
-Calls come from the recorder's function mode, modules from watching ``nn.Module``'s own call; neither leaves anything on
+Calls come from the answerer's function mode, modules from watching ``nn.Module``'s own call; neither leaves anything on
 the model.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from inspector.answering import GIVE_DATA, Answerer
 from inspector.calls import described, name_of
 from inspector.errors import NeedsData
 from inspector.fallback import asks_for_values, count_inside
@@ -27,7 +28,6 @@ from inspector.internals import (
     watcher_here,
     watching,
 )
-from inspector.recording import GIVE_DATA, Recorder
 from inspector.rules import RULES
 from inspector.rules.common import META
 from inspector.shortcuts import SHORTCUTS, is_sequence
@@ -55,7 +55,7 @@ class _Ways(dict[type, _Way]):
         return way
 
 
-class Tracer(Recorder):
+class Tracer(Answerer):
     """Records every call of one forward with the module that makes it.
 
     Args:
