@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from inspector.errors import InspectionError
 from inspector.report import comparison as report
 from inspector.report.tree import build
 from inspector.report.view import difference
@@ -169,6 +170,12 @@ def compare(a: PredictionView, b: PredictionView, *, labels: tuple[str, str] | N
     >>> {total.name: total.difference for total in found.totals}["params"]
     40
     """
+    for given in (a, b):
+        if not hasattr(given, "model_name"):
+            raise InspectionError(
+                f"compare takes two predictions, and {type(given).__name__} is none: "
+                "compare(predict(a, ...), predict(b, ...))"
+            )
     return Comparison(a, b, labels or (a.model_name, b.model_name))
 
 

@@ -20,8 +20,19 @@ class InspectionError(Exception):
         self.partial = partial
 
 
-class ShapeError(InspectionError):
-    """Sizes that the called function cannot take; PyTorch would raise here too."""
+class ShapeError(InspectionError, RuntimeError):
+    """Sizes that the called function cannot take; PyTorch would raise here too.
+
+    It is what PyTorch raises, so that a forward which catches PyTorch's error goes on as it would.
+    """
+
+
+class AxisError(ShapeError, IndexError):
+    """An axis or an index outside a tensor."""
+
+
+class KindError(ShapeError, NotImplementedError):
+    """Numbers of a kind that PyTorch has no kernel for."""
 
 
 class NeedsData(InspectionError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from inspector.calls import name_of
 from inspector.errors import InspectionError
 from inspector.inputs import dtype_name
@@ -11,6 +13,8 @@ from inspector.places import place_of
 from inspector.structure import tensors
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from inspector.trace import Tracer
 
 
@@ -23,7 +27,7 @@ def explain(error: Exception, tracer: Tracer) -> str:
         lines.append(f"forward stopped in {path or 'the root'} ({kind.__name__})")
         given = tensors(inputs)
         if given:
-            lines[-1] += f", given {', '.join(f'{list(t.shape)} {dtype_name(t.dtype)}' for t in given)}"
+            lines[-1] += f", given {', '.join(map(_given, given))}"
     name = "" if isinstance(error, InspectionError) else f"{type(error).__name__}: "
     lines.append(f"  {name}{error}")
     where = place_of(error)
@@ -41,6 +45,11 @@ def explain(error: Exception, tracer: Tracer) -> str:
             path = tracer.modules[module][0] if module >= 0 else ""
             lines.append(f"    {path + ': ' if path else ''}{name_of(function)} gave {', '.join(map(_sizes, shapes))}")
     return "\n".join(lines)
+
+
+def _given(tensor: Tensor) -> str:
+    nested = tensor.is_nested and tensor.layout is torch.strided  # which has no shape to tell
+    return f"{'a nested tensor' if nested else list(tensor.shape)} {dtype_name(tensor.dtype)}"
 
 
 def _sizes(shape: Any) -> str:

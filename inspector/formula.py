@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -104,6 +104,8 @@ class Formula:
         symbols: Mapping[str, str] | None = None,
         when: str = "",
     ) -> None:
+        if counts not in get_args(Counts):
+            raise ValueError(f"formula {text!r} counts {counts!r}; it may count {', '.join(get_args(Counts))}")
         try:
             tree = ast.parse(text, mode="eval")
         except SyntaxError as error:

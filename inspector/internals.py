@@ -101,6 +101,11 @@ def fake_tensors(shape_env: Any = None) -> Any:
     return FakeTensorMode(shape_env=shape_env, allow_non_fake_inputs=True)
 
 
+def set_version(tensor: Tensor, version: int) -> None:
+    """Set PyTorch's count of in-place writes, of a tensor whose contents are as they were at that count."""
+    torch._C._autograd._unsafe_set_version_counter((tensor,), (version,))
+
+
 def derivative(outside: int) -> tuple[int, str] | None:
     """(depth, name) of a transform deeper than ``outside`` that differentiates, as ``torch.func.grad`` does."""
     for interpreter in get_interpreter_stack() or ():

@@ -17,6 +17,7 @@ from torch.nn.parameter import is_lazy
 
 from inspector.errors import InspectionError
 from inspector.generators import generators
+from inspector.internals import set_version
 
 #: Held while a model is predicted or run: two threads on one model would each put back what the other changed, and
 #: what a prediction switches (global hooks, random states, the compiler) belongs to the whole process.
@@ -196,6 +197,8 @@ def _values(model: nn.Module, modules: list[nn.Module], held: list[Tensor]) -> C
                     lost = lost or version is None or _version(tensor) != version
                 elif not _equal(tensor, copy):
                     tensor.copy_(copy)
+                if copy is not None and version is not None:  # with its contents back, a pending backward may go on
+                    set_version(tensor, version)
             for parameter, gradient, copy in gradients:
                 parameter.grad = gradient
                 if gradient is not None and copy is not None:

@@ -301,4 +301,6 @@ def recorded_calls(model: nn.Module, meter: Callable[[], Reading]) -> Iterator[l
 
 def _outline(tensor: Tensor) -> Tensor:
     """Shape and dtype without the values, so that no activation lives longer than it would."""
+    if tensor.is_nested:  # its lengths are values
+        return tensor.detach()
     return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")

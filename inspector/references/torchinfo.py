@@ -174,9 +174,11 @@ def torchinfo(model: nn.Module, inputs: ModelInputs) -> Measurement:
         numbers: Counter[str] = Counter()
         counted: set[Hashable] = set()
         for entry in statistics.summary_list:
-            if entry.executed and id(entry.module) in paths:
-                path = paths[id(entry.module)]
-                numbers[path] += 1
+            if id(entry.module) not in paths:
+                continue
+            path = paths[id(entry.module)]
+            numbers[path] += 1  # also for a call that raised what the forward caught
+            if entry.executed:
                 seen.append(_measured(entry, path, numbers[path], counted))
         totals.update(
             params=statistics.total_params,

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 
 from inspector.errors import ShapeError
 from inspector.formula import Formula
+from inspector.internals import any_autocast_enabled
 from inspector.rules.common import Rule, broadcast, empty, product
 
 if TYPE_CHECKING:
@@ -62,7 +63,13 @@ def scaled_dot_product_attention(
 ) -> Outcome:
     """F.scaled_dot_product_attention: (*, H_q, L, E) on (*, H, S, E) and (*, H, S, E_v) gives (*, H_q, L, E_v)."""
     shape, formula = _attended(query, key, value, enable_gqa)
+    if not query.dtype is key.dtype is value.dtype and not any_autocast_enabled():
+        raise ShapeError(f"queries, keys and values are of one dtype, got {query.dtype}, {key.dtype} and {value.dtype}")
     if attn_mask is not None:
+        if is_causal:
+            raise ShapeError("attention takes attn_mask or is_causal=True, not both")
+        if attn_mask.dtype is not torch.bool and not attn_mask.dtype.is_floating_point:
+            raise ShapeError(f"a mask is of truth values or of the queries' dtype, got {attn_mask.dtype}")
         scores, mask = (*shape[:-1], key.shape[-2]), attn_mask.shape
         fits = len(mask) <= len(scores) and all(
             have in (1, want) for have, want in zip(reversed(mask), reversed(scores), strict=False)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inspector.errors import ShapeError
+from inspector.errors import AxisError, ShapeError
 from inspector.formula import Formula
 from inspector.internals import any_autocast_enabled
 
@@ -173,10 +173,18 @@ def broadcast(*shapes: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(result)
 
 
-def refuse_dtypes(x: Tensor, weight: Tensor) -> None:
+def refuse_dtypes(x: Tensor, weight: Tensor, name: str = "input") -> None:
     """ShapeError for two dtypes that a matrix product cannot take together; under autocast it takes all."""
     if not any_autocast_enabled():
-        raise ShapeError(f"the input {list(x.shape)} is {x.dtype}, the weight {list(weight.shape)} is {weight.dtype}")
+        raise ShapeError(f"the {name} {list(x.shape)} is {x.dtype}, the weight {list(weight.shape)} is {weight.dtype}")
+
+
+def refuse_bias(bias: Tensor, weight: Tensor, outputs: Any) -> None:
+    """ShapeError for a bias that has no element for each output of the weight, or another dtype."""
+    if bias.dtype is not weight.dtype:
+        refuse_dtypes(bias, weight, "bias")
+    if bias.numel() != outputs:
+        raise ShapeError(f"the weight {list(weight.shape)} gives {outputs} outputs, the bias is {list(bias.shape)}")
 
 
 def refuse_index(name: str, index: Tensor) -> None:
@@ -194,7 +202,7 @@ def refuse_mask(name: str, mask: Tensor, *others: torch.dtype) -> None:
 def axis_of(dim: int, rank: int) -> int:
     """A non-negative axis; a scalar has one axis to name."""
     if not -max(rank, 1) <= dim < max(rank, 1):
-        raise ShapeError(f"axis {dim} of a tensor with {rank} axes")
+        raise AxisError(f"axis {dim} of a tensor with {rank} axes")
     return dim % max(rank, 1)
 
 

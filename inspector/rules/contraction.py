@@ -18,7 +18,7 @@ from torch.backends import opt_einsum
 
 from inspector.errors import ShapeError
 from inspector.formula import Formula
-from inspector.rules.common import EACH_INPUT, ELEMENTWISE, Rule, ValuesNeeded, empty, product
+from inspector.rules.common import EACH_INPUT, ELEMENTWISE, Rule, ValuesNeeded, empty, product, summed
 from inspector.rules.common import result as combined
 from inspector.rules.linear import MATMUL_MACS
 
@@ -175,7 +175,7 @@ def einsum(equation: str, *operands: Any) -> Outcome:
     if len(operands) == 1:
         if not parts.summed:
             return torch.einsum(equation, *operands), None  # a view: a diagonal, a permutation
-        return empty(shape, dtype), EACH_INPUT(n=operands[0].numel())
+        return empty(shape, summed(dtype)), EACH_INPUT(n=operands[0].numel())
     long = tuple([tuple([size != 1 for size in operand.shape]) for operand in operands])
     formula, stored, back = planned(parts, long, _path(equation, operands))
     if formula is None:
@@ -194,6 +194,7 @@ def _multiplied(parts: Equation, shape: list[Any], operands: Sequence[Tensor]) -
         dtype = torch.promote_types(dtype, operand.dtype)
         view = operand
         if not set(labels) <= set(parts.output):  # a sum is contiguous in the order of the output
+            dtype = torch.promote_types(dtype, summed(operand.dtype))  # a sum of integers is int64
             view = empty([shape[i] if label in labels else 1 for i, label in enumerate(parts.output)], operand.dtype)
             views.append(view)
             continue

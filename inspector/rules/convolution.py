@@ -17,7 +17,7 @@ from inspector.formula import BoundFormula, Formula
 from inspector.layers import CONVOLUTION_MACS as MACS
 from inspector.layers import CONVOLUTION_PARAMS as PARAMS
 from inspector.layers import INPUT, KERNEL, OUTPUT, TRANSPOSED_MACS, TRANSPOSED_PARAMS
-from inspector.rules.common import META, Rule, refuse_dtypes, remembered, spread
+from inspector.rules.common import META, Rule, refuse_bias, refuse_dtypes, remembered, spread
 from inspector.rules.layout import memory_format
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ def convolution(
 ) -> Outcome:
     """F.conv1d, conv2d, conv3d: input (N, C_in, *size) and weight (C_out, C_in/G, *kernel) give (N, C_out, *out)."""
     shape, formula = _convolved(input.shape, weight.shape, stride, padding, dilation, groups, input.is_complex())
+    if bias is not None and (bias.numel() != weight.shape[0] or bias.dtype is not weight.dtype):
+        refuse_bias(bias, weight, weight.shape[0])
     return _stored(input, weight, shape), formula
 
 
@@ -156,6 +158,8 @@ def transposed_convolution(
     """F.conv_transpose1d/2d/3d: input (N, C_in, *size) and weight (C_in, C_out/G, *kernel) give (N, C_out, *out)."""
     options = (stride, padding, output_padding, groups, dilation)
     shape, formula = _spread_out(input.shape, weight.shape, *options, input.is_complex())
+    if bias is not None and (bias.numel() != weight.shape[1] * groups or bias.dtype is not weight.dtype):
+        refuse_bias(bias, weight, weight.shape[1] * groups)
     return _stored(input, weight, shape), formula
 
 

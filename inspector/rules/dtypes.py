@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inspector.errors import ShapeError
+from inspector.errors import KindError
 from inspector.rules import arithmetic, normalization
 from inspector.structure import tensors
 
@@ -51,8 +51,9 @@ _REFUSED = {
         linalg.lu_factor_ex linalg.lu_solve linalg.matrix_norm linalg.matrix_rank linalg.matrix_sqrth linalg.norm
         linalg.pinv linalg.polar linalg.qr linalg.slogdet linalg.solve linalg.solve_ex linalg.solve_triangular
         linalg.svd linalg.svdvals linalg.tensorinv linalg.tensorsolve linalg.vecdot linalg.vector_norm
-        nn.functional.adaptive_avg_pool1d nn.functional.adaptive_avg_pool3d nn.functional.normalize
-        nn.functional.rms_norm nn.functional.silu nn.functional.smooth_l1_loss nn.functional.soft_margin_loss
+        nn.functional.adaptive_avg_pool1d nn.functional.adaptive_avg_pool2d nn.functional.adaptive_avg_pool3d
+        nn.functional.normalize nn.functional.rms_norm nn.functional.silu nn.functional.smooth_l1_loss
+        nn.functional.soft_margin_loss
     """,
     "bool complex": """
         __floordiv__ __mod__ __rmod__ argmax argmin bucketize ceil floor floor_divide fmod histc isin median mvlgamma
@@ -64,17 +65,17 @@ _REFUSED = {
     "bool int complex": """
         cdist frac frexp grid_sampler_2d grid_sampler_3d histogram hypot igamma igammac log_softmax logaddexp2
         nanquantile native_batch_norm native_group_norm native_layer_norm nextafter quantile softmax
-        nn.functional.adaptive_avg_pool2d nn.functional.adaptive_max_pool1d nn.functional.adaptive_max_pool2d
-        nn.functional.adaptive_max_pool3d nn.functional.batch_norm nn.functional.binary_cross_entropy
-        nn.functional.binary_cross_entropy_with_logits nn.functional.celu nn.functional.cosine_similarity
-        nn.functional.cross_entropy nn.functional.ctc_loss nn.functional.elu nn.functional.gaussian_nll_loss
-        nn.functional.gelu nn.functional.glu nn.functional.grid_sample nn.functional.group_norm nn.functional.hardshrink
-        nn.functional.hardsigmoid nn.functional.hardswish nn.functional.huber_loss nn.functional.instance_norm
-        nn.functional.kl_div nn.functional.layer_norm nn.functional.leaky_relu nn.functional.linear_cross_entropy
-        nn.functional.logsigmoid nn.functional.max_unpool1d nn.functional.max_unpool2d nn.functional.max_unpool3d
-        nn.functional.mish nn.functional.mse_loss nn.functional.multi_margin_loss nn.functional.multilabel_margin_loss
-        nn.functional.multilabel_soft_margin_loss nn.functional.nll_loss nn.functional.pdist nn.functional.prelu
-        nn.functional.selu nn.functional.softmin nn.functional.softplus nn.functional.softshrink
+        nn.functional.adaptive_max_pool1d nn.functional.adaptive_max_pool2d nn.functional.adaptive_max_pool3d
+        nn.functional.batch_norm nn.functional.binary_cross_entropy nn.functional.binary_cross_entropy_with_logits
+        nn.functional.celu nn.functional.cosine_similarity nn.functional.cross_entropy nn.functional.ctc_loss
+        nn.functional.elu nn.functional.gaussian_nll_loss nn.functional.gelu nn.functional.glu nn.functional.grid_sample
+        nn.functional.group_norm nn.functional.hardshrink nn.functional.hardsigmoid nn.functional.hardswish
+        nn.functional.huber_loss nn.functional.instance_norm nn.functional.kl_div nn.functional.layer_norm
+        nn.functional.leaky_relu nn.functional.linear_cross_entropy nn.functional.logsigmoid nn.functional.max_unpool1d
+        nn.functional.max_unpool2d nn.functional.max_unpool3d nn.functional.mish nn.functional.mse_loss
+        nn.functional.multi_margin_loss nn.functional.multilabel_margin_loss nn.functional.multilabel_soft_margin_loss
+        nn.functional.nll_loss nn.functional.pdist nn.functional.prelu nn.functional.selu nn.functional.softmin
+        nn.functional.softplus nn.functional.softshrink
     """,
     "bool float complex": "unravel_index",
     "bool int float": "istft",
@@ -98,12 +99,17 @@ def _table() -> dict[Any, frozenset[str]]:
     return table
 
 
+#: Dtypes that promote with one another; others are left to PyTorch.
+_PROMOTING = {
+    *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex32, torch.complex64, torch.complex128),
+}
 #: Function -> the kinds of numbers that it refuses.
 REFUSED = _table()
 
 
 def refuse_kinds(function: Any, args: Any, kwargs: Any) -> None:
-    """ShapeError where PyTorch has no kernel of this function for numbers of this kind.
+    """KindError where PyTorch has no kernel of this function for numbers of this kind.
 
     Operands count together, as they promote; what normalizes has parameters beside its one operand.
     """
@@ -114,6 +120,8 @@ def refuse_kinds(function: Any, args: Any, kwargs: Any) -> None:
     if not given or any(tensor.is_quantized or not tensor.numel() for tensor in given):
         return  # without elements no kernel is asked
     dtypes = [tensor.dtype for tensor in given]
+    if not _PROMOTING.issuperset(dtypes):
+        return
     dtype = dtypes[0] if function in normalization.RULES else reduce(torch.promote_types, dtypes)
     if function in arithmetic.RULES and len(given) == 1:  # a number beside one tensor is its other operand
         for number in (*args, *(kwargs or {}).values()):
@@ -121,7 +129,12 @@ def refuse_kinds(function: Any, args: Any, kwargs: Any) -> None:
                 dtype = torch.result_type(torch.empty((1,), dtype=dtype, device="meta"), number)
     if _kind(dtype) in refused:
         name = getattr(function, "__name__", str(function))
-        raise ShapeError(f"PyTorch has no {name} of {dtype}: it takes no {' and no '.join(sorted(refused))} numbers")
+        taken = [words for kind, words in _KINDS.items() if kind not in refused]
+        cast = "; x.float() casts" if "float" not in refused and not dtype.is_complex else ""
+        raise KindError(f"PyTorch has no {name} of {dtype}: it takes {', '.join(taken)}{cast}")
+
+
+_KINDS = {"bool": "truth values", "int": "whole numbers", "float": "floating numbers", "complex": "complex numbers"}
 
 
 def _kind(dtype: torch.dtype) -> str:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from inspector.errors import ShapeError
 from inspector.formula import Formula
 from inspector.layers import EMBEDDING_PARAMS as PARAMS
-from inspector.rules.common import Rule, ValuesNeeded, empty, refuse_index
+from inspector.rules.common import Rule, ValuesNeeded, empty
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +40,8 @@ def embedding(
     if input.dtype is not torch.int64 and input.dtype is not torch.int32:
         told = f"indices into a table are int64 or int32, the input {list(input.shape)} is {input.dtype}"
         raise ShapeError(f"{told}; a dtype is given beside the sizes: --input 2,7:int64, or input_dtypes=")
+    if weight.dim() != 2:
+        raise ShapeError(f"a table of embeddings is (V, D), got {list(weight.shape)}")
     return empty((*input.shape, *weight.shape[1:]), weight.dtype), None
 
 
@@ -91,7 +93,8 @@ def embedding_bag(
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Outcome:
     """F.one_hot: indices (*) give (*, num_classes); without num_classes the largest index's value decides."""
-    refuse_index("one_hot", tensor)
+    if tensor.dtype is not torch.int64:
+        raise ShapeError(f"one_hot takes int64, got {tensor.dtype}")
     if num_classes == -1:
         raise ValuesNeeded
     return (*tensor.shape, num_classes), None

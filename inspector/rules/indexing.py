@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from inspector.errors import ShapeError
+from inspector.errors import AxisError, ShapeError
 from inspector.rules.common import (
     META,
     Rule,
@@ -44,7 +44,7 @@ def chosen(input: Tensor, index: Any) -> Tensor:
         try:
             return input[parts]
         except (IndexError, ValueError) as error:
-            raise ShapeError(f"index {_told(index)} of {list(input.shape)}: {error}") from error
+            raise AxisError(f"index {_told(index)} of {list(input.shape)}: {error}") from error
         except (RuntimeError, TypeError):
             if any(map(_hidden, parts)):
                 raise ValuesNeeded from None
@@ -91,6 +91,8 @@ def _indices(parts: Sequence[Any]) -> list[Any]:
     for part in parts:
         if isinstance(part, Tensor):
             if part.dtype not in _MASKS:
+                if part.dtype.is_floating_point or part.dtype.is_complex:
+                    raise AxisError(f"an index is of whole numbers or truth values, got {part.dtype}")
                 found.append(part)
             elif part.is_meta:
                 raise ValuesNeeded
@@ -114,7 +116,7 @@ def _split(input: Tensor, parts: list[Any]) -> tuple[Tensor, list[Tensor | None]
     """The view that integers and slices choose, and for each of its axes the tensor that indexes it, or None."""
     named = sum([part is not None and part is not Ellipsis and not isinstance(part, bool) for part in parts])
     if named > input.dim():
-        raise ShapeError(f"{named} indices for {list(input.shape)}, which has {input.dim()} axes")
+        raise AxisError(f"{named} indices for {list(input.shape)}, which has {input.dim()} axes")
     if Ellipsis not in [part for part in parts if not isinstance(part, Tensor)]:
         parts = [*parts, Ellipsis]
     basic: list[Any] = []
@@ -139,7 +141,7 @@ def _split(input: Tensor, parts: list[Any]) -> tuple[Tensor, list[Tensor | None]
     try:
         return input[tuple(basic)], indices
     except (IndexError, ValueError) as error:
-        raise ShapeError(f"index {_told(basic)} of {list(input.shape)}: {error}") from error
+        raise AxisError(f"index {_told(basic)} of {list(input.shape)}: {error}") from error
 
 
 def gathered(input: Tensor, indices: Sequence[Tensor | None]) -> Tensor:

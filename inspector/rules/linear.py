@@ -13,7 +13,18 @@ import torch
 from inspector.errors import ShapeError
 from inspector.formula import Formula
 from inspector.layers import LINEAR_MACS, LINEAR_PARAMS
-from inspector.rules.common import ELEMENTWISE, Rule, broadcast, empty, product, refuse_dtypes, remembered, spread
+from inspector.rules.arithmetic import promoted
+from inspector.rules.common import (
+    ELEMENTWISE,
+    Rule,
+    broadcast,
+    empty,
+    product,
+    refuse_bias,
+    refuse_dtypes,
+    remembered,
+    spread,
+)
 from inspector.rules.common import result as combined
 
 if TYPE_CHECKING:
@@ -51,6 +62,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Outcome
     outcome = _linear(input.shape, weight.shape)
     if input.dtype is not weight.dtype:
         refuse_dtypes(input, weight)
+    if bias is not None and (bias.dtype is not weight.dtype or bias.numel() not in (1, weight.shape[0])):
+        refuse_bias(bias, weight, weight.shape[0] if weight.dim() > 1 else 1)
     return outcome
 
 
@@ -78,6 +91,22 @@ def matmul(input: Tensor, other: Tensor) -> Outcome:
     lead = broadcast(left[:-2], right[:-2]) if len(left) > 2 or len(right) > 2 else ()
     result = lead + ((M,) if len(left) > 1 else ()) + ((P,) if len(right) > 1 else ())
     return result, MATMUL_MACS(N=product(lead), M=M, Q=Q, P=P)
+
+
+def _of_ranks(name: str, left: int, right: int) -> Rule:
+    """The rule of a product that takes these ranks alone and spreads no batch."""
+
+    def rule(input: Tensor, other: Tensor) -> Outcome:
+        shapes = f"{list(input.shape)} and {list(other.shape)}"
+        if input.dim() != left or other.dim() != right:
+            raise ShapeError(f"{name} takes tensors of {left} and of {right} axes, got {shapes}")
+        if left == 3 and input.shape[0] != other.shape[0]:
+            raise ShapeError(f"{name} takes batches of one size, got {shapes}")
+        return matmul(input, other)
+
+    rule.__name__ = name
+    rule.__doc__ = matmul.__doc__
+    return rule
 
 
 def _reversed(input: Tensor, other: Tensor) -> Outcome:
@@ -147,7 +176,7 @@ def grouped_matmul(
 def outer(input: Tensor, vec2: Tensor) -> Outcome:
     """torch.outer, ger: (M,) by (P,) gives (M, P)."""
     M, P = input.shape[0], vec2.shape[0]
-    return (M, P), None
+    return empty((M, P), promoted(input, vec2)), None
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Outcome:
@@ -170,9 +199,10 @@ RULES: dict[Any, Rule] = {
     **spread("matmul vdot __matmul__", matmul),
     torch.linalg.matmul: matmul,
     **spread("inner", inner_product),
-    **spread("mm bmm", _named(matmul, mat2="other")),
-    **spread("mv", _named(matmul, vec="other")),
-    **spread("dot", _named(matmul, tensor="other")),
+    **spread("mm", _named(_of_ranks("mm", 2, 2), mat2="other")),
+    **spread("bmm", _named(_of_ranks("bmm", 3, 3), mat2="other")),
+    **spread("mv", _named(_of_ranks("mv", 2, 1), vec="other")),
+    **spread("dot", _named(_of_ranks("dot", 1, 1), tensor="other")),
     **spread("__rmatmul__", _reversed),
     **spread("addmm", _named(add_matmul, mat1="left", mat2="right")),
     **spread("addmv", _named(add_matmul, mat="left", vec="right")),

@@ -166,7 +166,8 @@ def _classified(shape: Sequence[Any], target: Tensor, weight: Tensor | None) -> 
         return losses
     if tuple(target.shape) != losses:
         raise ShapeError(f"scores {list(shape)} have one class for each of {list(losses)}, got {list(target.shape)}")
-    refuse_index("a loss of classes", target)
+    if target.dtype not in (torch.int64, torch.uint8):
+        raise ShapeError(f"classes are int64 (or uint8), got {target.dtype}; target.long() makes them so")
     return losses
 
 
@@ -182,7 +183,8 @@ def cross_entropy(
 ) -> Outcome:
     """F.cross_entropy, nll_loss: scores (N, C, *) with classes (N, *), or probabilities of the scores' shape."""
     losses = _classified(input.shape, target, weight)
-    return reduced(input, losses, input.dtype, kept(reduction, size_average, reduce))
+    dtype = promoted(input, target) if target.dtype.is_floating_point else input.dtype
+    return reduced(input, losses, dtype, kept(reduction, size_average, reduce))
 
 
 def linear_cross_entropy(

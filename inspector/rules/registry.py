@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import traceback
 from collections.abc import Callable, Iterable
 from functools import cache, wraps
 from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, WrapperDescriptorType
@@ -18,6 +19,7 @@ from inspector.errors import InspectionError
 from inspector.formula import BoundFormula, Formula
 from inspector.internals import with_constants
 from inspector.rules import aten, vision
+from inspector.rules.common import ValuesNeeded
 from inspector.structure import tensors
 
 if TYPE_CHECKING:
@@ -79,8 +81,10 @@ class Registry:
                 replaces the first. What else it returns is an InspectionError when it is called.
 
         Raises:
-            TypeError: nothing can see calls of ``function``.
+            TypeError: nothing can see calls of ``function``, or the rule cannot be called.
         """
+        if not callable(rule):
+            raise TypeError(f"a rule is a function of the call's arguments, not {rule!r}")
         keys = list(_keys(function))
         checked = _checked(rule, getattr(keys[0], "__name__", str(keys[0])))
         for key in keys:
@@ -94,7 +98,18 @@ def _checked(rule: Rule, function: str) -> Rule:
 
     @wraps(rule)
     def checked(*args: Any, **kwargs: Any) -> Any:
-        returned = rule(*args, **kwargs)
+        try:
+            returned = rule(*args, **kwargs)
+        except (InspectionError, ValuesNeeded):
+            raise
+        except Exception as error:
+            # What cannot be bound is another form of the call; a rule of the textbook leaves such to PyTorch itself.
+            unbound = error.__traceback__ is None or error.__traceback__.tb_next is None
+            if unbound or rule.__module__.startswith("inspector.rules"):
+                raise
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"at {place.filename}:{place.lineno}: {place.line}"
+            raise InspectionError(f"{name} raised {type(error).__name__}: {error}\n  {where}") from error
         if (
             type(returned) is tuple
             and len(returned) == 2

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from inspector.errors import ShapeError
+from inspector.errors import AxisError, ShapeError
 from inspector.inputs import meta_twin
 from inspector.rules.common import Rule, ValuesNeeded, axis_of, empty, like, shape_argument
 from inspector.structure import map_tensors, tensors
@@ -33,7 +33,8 @@ def view(function: Any) -> Rule:
             # A size may be a tensor.
             if any(tensor.is_meta and tensor.dim() == 0 for tensor in tensors((args[1:], kwargs))):
                 raise ValuesNeeded from error
-            raise ShapeError(str(error).partition("\n")[0]) from error
+            refused = AxisError if isinstance(error, IndexError) else ShapeError
+            raise refused(str(error).partition("\n")[0]) from error
 
     rule.__name__ = getattr(function, "__name__", "view")
     rule.__doc__ = f"{rule.__name__}: a view, of the shape that PyTorch's own view has."
