@@ -37,7 +37,9 @@ def explain(error: Exception, tracer: Tracer) -> str:
         lines.append(f"  the forward turned the size {size} into a number{f' at {line}' if line else ''}")
         lines.append(f"    {number} comes of sizes taken for the names, so the counts hold for no other size")
     if tracer.symbols:
-        lines.append("  sizes are names here; give numbers (224 for H) where the forward needs them")
+        lines.append(
+            f"  sizes are names here; give numbers (224 for {tracer.symbols.last}) where the forward needs them"
+        )
     recent = tracer.calls[-3:]
     if recent:
         lines.append("  the calls before it:")

@@ -4,6 +4,7 @@ counter.
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -119,7 +120,9 @@ def ask_pytorch(function: Any, args: Any, kwargs: Any, symbols: Symbols) -> tupl
         twins, named = map_tensors(args, twin), map_tensors(kwargs, twin)
         if "device" in named:
             named = {**named, "device": torch.device("meta")}
-        output = function(*twins, **named)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the line that it would name is ours
+            output = function(*twins, **named)
     returned = map_tensors(output, given_back) if tensors(output) else output
     return returned, None if counter.flops is None else counter.flops // 2
 

@@ -354,4 +354,8 @@ def _check_arity(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
         raise InspectionError(f"{taken} needs input: give input_size or input_data")
     given = [f"{len(args)} positional"] if args else []
     given += [f"keywords {', '.join(kwargs)}"] if kwargs else []
-    raise InspectionError(f"{taken} cannot take these inputs: {refused} (given: {', '.join(given)})")
+    told = f"{taken} cannot take these inputs: {refused} (given: {', '.join(given)})"
+    if kwargs and not args and len(names) == 1:
+        one = names[0]
+        told += f"; where {one} is the mapping itself, give input_data=({{...}},), or a file with {{{one!r}: {{...}}}}"
+    raise InspectionError(told)

@@ -184,6 +184,8 @@ def _follow(
         raise InspectionError(
             f"forward returned nothing (None): does {type(model).__name__}.forward end in return?", partial
         )
+    if not tensors(returned):
+        notes = [*notes, f"forward returned no tensor, but {type(returned).__name__}"]
     if symbols:
         notes = [*notes, *symbols.fixed()]
     return Prediction(model, inputs, registered, tracer, symbols, notes)

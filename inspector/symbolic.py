@@ -72,6 +72,11 @@ class Symbols:
             self._names[symbol] = sympy.Symbol(name)
         return self._sizes[name]
 
+    @property
+    def last(self) -> str:
+        """The name that was given last."""
+        return [*self._sizes][-1]
+
     def views(self) -> AbstractContextManager[Any]:
         """Inside, PyTorch's views of a tensor take symbols; without, some would fix them to numbers in silence."""
         if self._env is None:

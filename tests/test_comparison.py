@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,3 +102,8 @@ def test_many_tensors_of_one_module_are_counted_in_print() -> None:
     assert any("and 36 more → " in line for line in told)
     assert max(map(len, told)) < 500
     assert "parts.19.bias" in str(report.document(found))
+
+
+def test_models_in_place_of_predictions_are_told_what_to_give() -> None:
+    with pytest.raises(inspector.InspectionError, match=r"Linear is none: compare\(predict\(a, ...\), predict\(b"):
+        inspector.compare(nn.Linear(2, 2), nn.Linear(2, 3))  # type: ignore[arg-type]

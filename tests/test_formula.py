@@ -205,3 +205,8 @@ def test_glossary_is_usable() -> None:
         assert ast.parse(name, mode="eval").body.__class__ is ast.Name
         assert meaning == meaning.strip()
         assert meaning
+
+
+def test_a_formula_counts_what_there_is_to_count():
+    with pytest.raises(ValueError, match="counts 'flops'; it may count macs, elementwise"):
+        Formula("N", counts="flops")

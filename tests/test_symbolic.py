@@ -252,7 +252,7 @@ def test_a_size_that_the_forward_turns_into_a_number_is_told_with_the_line() -> 
     assert "H" in lines[turned]
     assert lines[turned].endswith("side = int(patches.shape[2] ** 0.5)  # the line that needs a number")
     assert "the counts hold for no other size" in lines[turned + 1]
-    assert "give numbers (224 for H)" in lines[turned + 2]
+    assert "give numbers (224 for W)" in lines[turned + 2]
     assert inspector.predict(Square(), (2, 3, 32, 32)).modules[0].output_shapes == ((2, 3, 8, 8),)
 
 

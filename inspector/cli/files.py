@@ -49,11 +49,10 @@ def _torch(file: Path) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what it cannot load it warns before it raises
             data = torch.load(file, weights_only=True, map_location="cpu")
-    except pickle.UnpicklingError as error:
-        raise InspectionError(
-            f"--input-file {file} is no file of plain tensors: it is damaged, or holds objects that could run code "
-            "when loaded, and was not loaded. Save tensors, lists and dicts of tensors alone."
-        ) from error
+    except Exception as error:
+        if isinstance(error, pickle.UnpicklingError) or _advises(error):
+            raise _not_plain(file) from error
+        raise
     if isinstance(data, (list, tuple)):
         return tuple(data)
     if not isinstance(data, (dict, torch.Tensor)):
@@ -61,12 +60,29 @@ def _torch(file: Path) -> Any:
     return data
 
 
+def _advises(error: Exception) -> bool:
+    """The library's message advises to load what could run code."""
+    return any(words in str(error) for words in ("weights_only", "allow_pickle"))
+
+
+def _not_plain(file: Path) -> InspectionError:
+    return InspectionError(
+        f"--input-file {file} is no file of plain tensors: it is damaged, or holds objects that could run code "
+        "when loaded, and was not loaded. Save tensors, lists and dicts of tensors alone."
+    )
+
+
 def _numpy(file: Path) -> Any:
     import numpy as np
     import torch
 
-    with np.load(file, allow_pickle=False) as arrays:
-        found = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            found = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    except ValueError as error:
+        if _advises(error):
+            raise _not_plain(file) from error
+        raise
     positional = [f"arr_{index}" for index in range(len(found))]  # as np.savez calls arrays without names
     return tuple(found[name] for name in positional) if set(found) == set(positional) else found
 

@@ -53,7 +53,10 @@ _ASKING = (
         "--rules", metavar="FILE.py", multiple=True, help="Run this file first; it registers rules of your own."
     ),
     click.option(
-        "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after this."
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Give up after this, as soon as Python itself runs: a call that never returns to it is not ended.",
     ),
 )
 _BUILT_ON = click.option(
@@ -68,7 +71,7 @@ _SHOWING = (
         "--sort", type=click.Choice(["macs", "params"]), help="List what costs most first instead of the tree."
     ),
     click.option("--expand", is_flag=True, help="Show each of repeated identical blocks."),
-    click.option("--strict", is_flag=True, help="Exit with 1 where MACs of a call are unknown."),
+    click.option("--strict", is_flag=True, help="Exit with 1 where MACs are unknown or a witness could not run."),
 )
 
 

@@ -51,9 +51,12 @@ def verify(form: str | None, **options: Any) -> None:
         github.annotate(differences, target)
         github.append_summary(_markdown(verification, question))
     unknown = verification.prediction.unknown_macs
+    silent = [check.reference for check in verification.not_counted if check.what == "run"]
     if question.strict and unknown:
         complain_of_unknown(unknown)
-    if not verification.ok or (question.strict and unknown):
+    if question.strict and silent:
+        screen.complain(f"error: {', '.join(silent)} could not run (--strict)")
+    if not verification.ok or (question.strict and (unknown or silent)):
         sys.exit(1)
 
 

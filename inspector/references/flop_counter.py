@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
@@ -127,8 +128,8 @@ class _Followed(TorchDispatchMode):
             return meaning(*args, **(kwargs or {}))
 
 
-def flop_counter(model: nn.Module, inputs: ModelInputs) -> Measurement:
-    """MACs, half of the counter's FLOPs, of every module call and in total.
+def flop_counter(model: nn.Module, inputs: ModelInputs, device: torch.device | None = None) -> Measurement:
+    """MACs, half of the counter's FLOPs, of every module call and in total; on the meta device unless one is given.
 
     ``fault`` of a call names the operators in it that the counter missed, ``corrected_macs`` adds what those of them
     multiply whose sizes tell it.
@@ -158,7 +159,7 @@ def flop_counter(model: nn.Module, inputs: ModelInputs) -> Measurement:
             )
         totals["macs"] = int(counter.get_total_flops()) // 2
 
-    setting, failure = run(model, inputs, watch, prefer_meta=True)
+    setting, failure = run(model, inputs, watch, device, prefer_meta=device is None)
     stated = conditions(setting, model)
     if failure is not None:
         return Measurement("flop_counter", (), {}, stated, failure.message)

@@ -98,7 +98,7 @@ def run(
                 with opened([*setting.model.named_modules()]), uncompiled():
                     watch(setting)
         except Exception as error:
-            refused = (setting is not None and _refused(setting, error)) or (failure is not None and failure.refused)
+            refused = (setting is not None and _refused(setting, error, device)) or bool(failure and failure.refused)
             failure = Failure(f"{type(error).__name__}: {_first_line(error)}", refused)
         else:
             return setting, None
@@ -132,11 +132,12 @@ def _ways(
     yield all_meta, ""
     if not inputs.synthetic:
         yield real, "run for real, since the meta device could not"
-    elif _bytes(model, inputs) < SMALL_BYTES:
+    elif memory_needed(model, inputs) < SMALL_BYTES:
         yield real, "run for real on generated values, since the meta device could not"
 
 
-def _bytes(model: nn.Module, inputs: ModelInputs) -> int:
+def memory_needed(model: nn.Module, inputs: ModelInputs) -> int:
+    """Bytes of the model's tensors and its inputs."""
     found = [*model.parameters(), *model.buffers(), *tensors((inputs.args, inputs.kwargs))]
     return sum(t.numel() * t.element_size() for t in found if not nn.parameter.is_lazy(t))
 
@@ -204,13 +205,16 @@ _NO_VALUES = ("meta", "data-dependent", "is not on the expected device", "fakete
 _NO_DEVICE = ("nvidia driver", "not compiled with", "no cuda gpus", "accelerator device", "xpu device")
 
 
-def _refused(setting: Setting, error: Exception) -> bool:
+def _refused(setting: Setting, error: Exception, device: torch.device | str | None) -> bool:
     said = str(error).lower()
     if any(words in said for words in _NO_DEVICE):
         return False
     if setting.device != "meta":
-        # Generated values may be no valid indices; the user's own are what was asked about.
-        return setting.real_data and not isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+            return False
+        # The forward itself may refuse generated values; what PyTorch refuses of them, where the user wants them run,
+        # is no fault of theirs: they are valid as floats, truth values, classes, tokens and indices.
+        return setting.real_data or (device is not None and isinstance(error, (RuntimeError, IndexError, TypeError)))
     unsaid = isinstance(error, NotImplementedError) and not said
     return not unsaid and not any(word in said for word in _NO_VALUES)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable
 from math import prod
 from typing import NamedTuple
 
+import torch
 import torchinfo as package
 from torch import Tensor, nn
 from torch.nn.utils.prune import BasePruningMethod
@@ -155,7 +156,7 @@ def mended(layer: Layer, printed: int) -> tuple[str, int | None]:
     return (_UNKNOWN_LAYER if printed else _NO_MULT_ADDS), None
 
 
-def torchinfo(model: nn.Module, inputs: ModelInputs) -> Measurement:
+def torchinfo(model: nn.Module, inputs: ModelInputs, device: torch.device | None = None) -> Measurement:
     """Parameters, first output size and mult-adds of every module call that torchinfo lists, and its totals.
 
     Containers carry no mult-adds in torchinfo, nor do they here. ``corrected_params`` counts each parameter where it is
@@ -186,7 +187,7 @@ def torchinfo(model: nn.Module, inputs: ModelInputs) -> Measurement:
             macs=statistics.total_mult_adds,
         )
 
-    setting, failure = run(model, inputs, watch, prefer_meta=True)
+    setting, failure = run(model, inputs, watch, device, prefer_meta=device is None)
     stated = {"torchinfo": package.__version__, **conditions(setting, model)}
     return Measurement("torchinfo", tuple(seen), totals, stated, None if failure is None else failure.message)
 

@@ -102,6 +102,8 @@ def _indices(parts: Sequence[Any]) -> list[Any]:
                 found.extend(part.nonzero(as_tuple=True))
         elif isinstance(part, _BASIC_KINDS):
             found.append(part)
+        elif isinstance(part, str):
+            raise AxisError(f"a tensor has no entry {part!r}: does the forward expect a mapping here?")
         else:
             shape, dtype = described(part)
             if dtype in _MASKS:

@@ -150,3 +150,22 @@ def returns_text():
 
 model = Good()
 number = 3
+
+
+class NeedsGPU(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(x.cuda().cpu())
+
+
+class Says(nn.Module):
+    def forward(self, x):
+        return "hello"
+
+
+class TakesMapping(nn.Module):
+    def forward(self, batch):
+        return batch["x"]

@@ -232,7 +232,7 @@ def test_damaged_input_file(run: Run, tmp_path: Path, suffix: str, content: byte
 def test_a_scripted_model_is_no_input_and_said_once(run: Run, tmp_path: Path) -> None:
     """PyTorch warns of such a file before it refuses it."""
     torch.jit.script(torch.nn.ReLU()).save(tmp_path / "x.pt")
-    told = refused(run("summary", "Good", "--input-file", str(tmp_path / "x.pt")), "x.pt cannot be read: ")
+    told = refused(run("summary", "Good", "--input-file", str(tmp_path / "x.pt")), "x.pt is no file of plain tensors")
     assert len(told.splitlines()) == 1
 
 

@@ -97,7 +97,7 @@ def test_without_data_times_alone(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> 
         ((), "give --data FILE"),
         (("--data", "none.npz"), "no such file"),
         (("--data", "odd.npz"), "it holds a"),
-        (("--data", "broken.npz"), "--data broken.npz cannot be read"),
+        (("--data", "broken.npz"), "--data broken.npz is no file of plain tensors"),
         (("--data", "nan.npz"), "sample 7 (from 0) holds a number that is not finite"),
         (("--data", "halves.npz"), "cross_entropy takes classes, whole numbers from 0"),
         (("--data", "few.npz"), "8 or more; got 4 and 4"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import torch
 from click.testing import Result
 from referencing import Registry, Resource
 
@@ -150,3 +151,20 @@ def test_what_the_command_prints_is_what_the_library_returns(run: Run) -> None:
     verification = inspector.verify(torch.nn.Linear(4, 4), (2, 4))
     assert isinstance(verification, inspector.Verification)
     assert document.verification_document(verification.prediction, verification.checks, verification.measurements)["ok"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, and the forward runs")
+def test_strict_fails_where_no_witness_could_run(run: Run) -> None:
+    assert run("verify", "NeedsGPU", "--input", "2,4").exit_code == 0
+    strict = run("verify", "NeedsGPU", "--input", "2,4", "--strict")
+    assert strict.exit_code == 1
+    assert "error: execution, flop_counter, torchinfo could not run (--strict)" in strict.stderr
+
+
+def test_a_forward_without_a_tensor_is_noted(run: Run) -> None:
+    assert "forward returned no tensor, but str" in run("summary", "Says", "--input", "2,4").stdout
+
+
+def test_a_mapping_for_the_one_argument_is_explained(run: Run) -> None:
+    told = run("summary", "TakesMapping", "--input", "x=2,4").stderr
+    assert "where batch is the mapping itself, give input_data=({...},), or a file with {'batch': {...}}" in told

@@ -159,3 +159,44 @@ def test_what_no_device_takes_is_refused(op: Any) -> None:
             except (RuntimeError, TypeError, ValueError, AssertionError) as error:
                 accepted.append(f"{kind}: {error}")
     assert not accepted, accepted
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "words"),
+    [
+        (lambda x: F.linear(x, torch.ones(5, 3), torch.ones(4)), [(2, 3)], "gives 5 outputs, the bias is [4]"),
+        (lambda x: F.conv1d(x, torch.ones(5, 3, 1), torch.ones(4)), [(2, 3, 4)], "gives 5 outputs, the bias is [4]"),
+        (lambda x: F.conv_transpose1d(x, torch.ones(3, 5, 1), torch.ones(4)), [(2, 3, 4)], "gives 5 outputs"),
+        (torch.bmm, [(2, 3), (3, 4)], "bmm takes tensors of 3 and of 3 axes"),
+        (torch.bmm, [(2, 3, 4), (1, 4, 5)], "bmm takes batches of one size"),
+        (torch.mv, [(2, 3), (3, 1)], "mv takes tensors of 2 and of 1 axes"),
+        (lambda x, i: x[i], [(2, 3), (2,)], "an index is of whole numbers or truth values, got torch.float32"),
+        (lambda x: x["a"], [(2, 3)], "does the forward expect a mapping here?"),
+        (lambda x: F.cross_entropy(x, torch.zeros(2, dtype=torch.int32)), [(2, 3)], "target.long() makes them so"),
+        (
+            lambda x: F.scaled_dot_product_attention(x, x, x, torch.ones(2, 2, dtype=torch.int64)),
+            [(1, 2, 4)],
+            "a mask is of truth values or of the queries' dtype, got torch.int64",
+        ),
+        (
+            lambda x: F.scaled_dot_product_attention(x, x, x, torch.ones(2, 2), is_causal=True),
+            [(1, 2, 4)],
+            "attn_mask or is_causal=True, not both",
+        ),
+    ],
+)
+def test_what_stands_beside_the_first_operand_is_held_too(function: Any, given: Any, words: str) -> None:
+    with pytest.raises(InspectionError) as caught:
+        predict(Apply(function), given)
+    assert words in str(caught.value)
+    with pytest.raises((RuntimeError, IndexError, TypeError)):  # and PyTorch refuses it
+        function(*[torch.ones(size) for size in given])
+
+
+def test_what_promotes_gives_the_promoted_dtype() -> None:
+    given = [torch.arange(4), torch.ones(3)]
+    for function in (torch.outer, torch.ger):
+        (row,) = predict(Apply(function), input_data=tuple(given)).rows
+        assert row.dtype == "float32"
+    (row,) = predict(Apply(lambda a: torch.einsum("ij->i", a)), (2, 3), input_dtypes=torch.int32).rows
+    assert row.dtype == "int64"

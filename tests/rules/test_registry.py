@@ -297,3 +297,23 @@ def test_a_rule_of_the_textbook_serves_a_function_of_ones_own() -> None:
     register(launcher, rule_for(torch.nn.functional.relu))
     (row,) = inspector.predict(Once(launcher), (2, 3)).rows
     assert (row.elementwise_ops, row.formula and row.formula.worked) == (6, "6")
+
+
+def twice(x: Tensor) -> Tensor:
+    return x + x
+
+
+def test_a_rule_that_raises_is_named_with_its_line() -> None:
+    def broken(x: Tensor) -> Any:
+        return x.shap, None  # type: ignore[attr-defined]
+
+    register(twice, broken)
+    with pytest.raises(inspector.InspectionError) as caught:
+        inspector.predict(Once(twice), (2, 3))
+    assert "the rule broken for twice raised AttributeError" in str(caught.value)
+    assert "return x.shap, None" in str(caught.value)
+
+
+def test_a_rule_is_a_function() -> None:
+    with pytest.raises(TypeError, match="a rule is a function of the call's arguments, not 5"):
+        register(twice, 5)  # type: ignore[arg-type]
