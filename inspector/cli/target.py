@@ -70,7 +70,11 @@ def load_file(path: str) -> ModuleType:
     _make_importable(str(root))
     if "." in name:
         return _guarded_import(name)
-    if name in sys.modules or name in sys.stdlib_module_names:  # a file called random.py must not become `random`
+    known = sys.modules.get(name)
+    origin = getattr(known, "__file__", None)
+    if known is not None and origin and Path(origin).resolve() == file.resolve():  # a file of rules imported it
+        return known
+    if known is not None or name in sys.stdlib_module_names:  # a file called random.py must not become `random`
         name = f"_inspected_{name}"
     spec = importlib.util.spec_from_file_location(name, file.resolve())
     assert spec is not None  # the name ends in .py

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from click.testing import Result
+from click.testing import CliRunner, Result
 
+from inspector.cli import main
 from inspector.report import document
 
 from .conftest import NETS
@@ -179,3 +180,20 @@ def test_real_data_answers_a_branch_on_values(run: Run, tmp_path: Path) -> None:
     torch.save(-torch.ones(2, 4), tmp_path / "negative.pt")
     assert "fc (Linear)" in answered(run("summary", "Branches", "--input-file", str(tmp_path / "positive.pt")))
     assert "fc (Linear)" not in answered(run("summary", "Branches", "--input-file", str(tmp_path / "negative.pt")))
+
+
+def test_a_rule_for_the_targets_own_function_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file of rules imports the target's file under its own name: both mean one module."""
+    (tmp_path / "launching_net.py").write_text(
+        "from torch import nn\n\n\ndef launch(x):\n    return x + x\n\n\n"
+        "class Net(nn.Module):\n    def forward(self, x):\n        return launch(x)\n"
+    )
+    (tmp_path / "launching_rules.py").write_text(
+        "import inspector\nimport launching_net\n\n"
+        "inspector.rules.register(launching_net.launch, lambda x: ((*x.shape, 7), None))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    asked = ["summary", "launching_net.py:Net", "--input", "2,3", "--rules", "launching_rules.py"]
+    answer = CliRunner().invoke(main, asked, catch_exceptions=False)
+    assert answer.exit_code == 0, answer.stderr
+    assert "[2, 3, 7]" in answer.stdout
