@@ -25,7 +25,8 @@ _LAYOUTS = (
 )
 _LEFT_OUT = (
     "Every allocation of PyTorch's operations is followed, and its release. Not in it: what kernels take for "
-    "themselves, an allocator's rounding (CUDA's: each up to 512 bytes), and a device's runtime."
+    "themselves, an allocator's rounding (CUDA's: each up to 512 bytes), and a device's runtime. A module's row holds "
+    "what its children's rows hold and what its own function calls keep."
 )
 
 

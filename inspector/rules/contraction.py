@@ -165,7 +165,10 @@ def _stored(order: tuple[str, ...], a: set[str], b: set[str], inner: set[str]) -
 
 
 def einsum(equation: str, *operands: Any) -> Outcome:
-    """torch.einsum: operands whose axes are named, and the names that remain."""
+    """torch.einsum: operands whose axes are named, and the names that remain. The MACs of each pair that shares a
+    summed index are the product of the sizes of all its indices, b·i·j·k for ``bij,bjk->bik``; what sums nothing is
+    element-wise.
+    """
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
     parts = parsed(equation, tuple([operand.dim() for operand in operands]))
@@ -274,7 +277,7 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Outcom
 
 
 def chain_matmul(*matrices: Any, out: Tensor | None = None) -> Outcome:
-    """torch.chain_matmul: the same for matrices given one by one."""
+    """torch.chain_matmul: matrices given one by one, multiplied in the cheapest order as linalg.multi_dot does."""
     return multi_dot(matrices[0] if isinstance(matrices[0], (list, tuple)) else matrices)
 
 

@@ -70,7 +70,7 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
 
 
 def _svd_older(input: Tensor, some: bool = True, compute_uv: bool = True) -> Outcome:
-    """torch.svd: the same under its older name, V not transposed."""
+    """torch.svd: linalg.svd under its older name, V not transposed."""
     U, S, Vh = _singular(input, not some)
     if not compute_uv:  # zeros of the full sizes
         lead, M, P = matrices("svd", input)
@@ -134,7 +134,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> Outcome:
 
 
 def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> Outcome:
-    """torch.linalg.lu_factor_ex: the same, and one number for each matrix that says where it failed."""
+    """torch.linalg.lu_factor_ex: as lu_factor, and one number for each matrix that says where it failed."""
     return _TYPES.linalg_lu_factor_ex(_factored(A)), _work(A)
 
 
@@ -169,7 +169,7 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False) -> Outcome:
 
 
 def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = False) -> Outcome:
-    """torch.linalg.ldl_factor_ex: the same, and one number for each matrix that says where it failed."""
+    """torch.linalg.ldl_factor_ex: as ldl_factor, and one number for each matrix that says where it failed."""
     (LD, pivots), formula = ldl_factor(A)
     return _TYPES.linalg_ldl_factor_ex((LD, pivots, empty(A.shape[:-2], torch.int32))), formula
 

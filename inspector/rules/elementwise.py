@@ -31,7 +31,7 @@ def inverted(input: Tensor) -> Outcome:
 
 
 def unary_with_options(input: Tensor, *options: Any, out: None = None, **named: Any) -> Outcome:
-    """The same of functions with numbers for options: round, nan_to_num, softplus."""
+    """A function of each element with numbers for options that keeps the dtype: round, nan_to_num, softplus."""
     if out is not None:
         raise TypeError("out= is the trace's to answer")
     return like(input), ELEMENTWISE
@@ -79,7 +79,7 @@ def rrelu(
 def functional_rrelu(
     input: Tensor, lower: float = 0.125, upper: float = 1 / 3, training: bool = False, inplace: bool = False
 ) -> Outcome:
-    """F.rrelu: the same, or in place."""
+    """F.rrelu: as torch.rrelu, or in place."""
     return (input if inplace else input.shape), ELEMENTWISE
 
 
@@ -130,7 +130,7 @@ def floating_unary(input: Tensor) -> Outcome:
 
 
 def logit(input: Tensor, eps: float | None = None) -> Outcome:
-    """torch.logit: the same, input clamped by eps."""
+    """torch.logit: floating, the input clamped by eps."""
     return floating_unary(input)
 
 
@@ -145,7 +145,7 @@ def polygamma(n: int, input: Tensor) -> Outcome:
 
 
 def polygamma_method(input: Tensor, n: int) -> Outcome:
-    """Tensor.polygamma: the same, called on the tensor."""
+    """Tensor.polygamma: the n-th derivative of digamma, called on the tensor."""
     return floating_unary(input)
 
 

@@ -52,7 +52,7 @@ def _embedding_builtin(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Outcome:
-    """torch.embedding: the same function, with its table first."""
+    """torch.embedding: F.embedding with its table first."""
     return embedding(indices, weight)
 
 

@@ -148,7 +148,7 @@ def half_inverse_n(input: Tensor, s: Any = None, dim: Any = None, norm: str | No
 
 
 def _planar(rule: Rule) -> Rule:
-    """The same over two axes, by default the last ones."""
+    """The rule of a transform over two axes, by default the last ones."""
 
     def planar(input: Tensor, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Outcome:
         return rule(input, s, dim, norm)

@@ -48,7 +48,7 @@ def slogdet(A: Tensor) -> Outcome:
 
 
 def _slogdet_older(input: Tensor) -> Outcome:
-    """torch.slogdet: the same under its older name."""
+    """torch.slogdet: linalg.slogdet under its older name."""
     parts, formula = slogdet(input)
     return _TYPES.slogdet(tuple(parts)), formula
 
@@ -136,7 +136,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
 
 
 def _lu_solve_older(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Outcome:
-    """torch.lu_solve: the same under its older name."""
+    """torch.lu_solve: linalg.lu_solve under its older name."""
     return lu_solve(LU_data, LU_pivots, b)
 
 

@@ -76,7 +76,7 @@ def _batch_norm_builtin(
     *settings: Any,
     **named: Any,
 ) -> Outcome:
-    """torch.batch_norm: the same function, with its parameters before its statistics."""
+    """torch.batch_norm: F.batch_norm with its parameters before its statistics."""
     _per_channel("batch_norm", input.shape, weight, bias, running_mean, running_var)
     return shaped(input, input.shape), WORK
 
@@ -126,7 +126,7 @@ def _instance_norm_builtin(
     *settings: Any,
     **named: Any,
 ) -> Outcome:
-    """torch.instance_norm: the same function, with its parameters before its statistics."""
+    """torch.instance_norm: F.instance_norm with its parameters before its statistics."""
     _per_channel("instance_norm", input.shape, weight, bias, running_mean, running_var)
     return input.shape, WORK
 

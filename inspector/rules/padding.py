@@ -44,7 +44,7 @@ def pad(input: Tensor, pad: Sequence[Any], mode: str = "constant", value: float 
 
 
 def _constant(input: Tensor, pad_: Sequence[Any], value: Any = 0) -> Outcome:
-    """torch.constant_pad_nd: the same with a constant."""
+    """torch.constant_pad_nd: F.pad with a constant."""
     return pad(input, pad_)
 
 

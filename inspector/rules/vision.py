@@ -47,7 +47,7 @@ def roi_align(
 
 
 def roi_pool(input: Tensor, rois: Tensor, spatial_scale: float, pooled_height: Any, pooled_width: Any) -> Outcome:
-    """torchvision.ops.roi_pool: the same, and where each largest element was."""
+    """torchvision.ops.roi_pool: K regions give (K, C, h, w), the largest element of each bin, and where it was."""
     shape = _pooled(input, rois, input.shape[1], pooled_height, pooled_width)
     return (empty(shape, input.dtype), empty(shape, torch.int32)), ELEMENTWISE
 
