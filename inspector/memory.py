@@ -26,7 +26,7 @@ from inspector.predict import predict
 from inspector.prediction import Prediction
 from inspector.preserve import ONE_AT_A_TIME, preserved
 from inspector.records import MemoryCall
-from inspector.references.running import Call, Setting, recorded_calls, run
+from inspector.references.running import Call, Setting, home_of, recorded_calls, run
 from inspector.references.twins import copy_with
 from inspector.report import memory as report
 from inspector.structure import map_tensors, tensors, unwrap
@@ -138,8 +138,8 @@ def memory(
             with opened([*setting.model.named_modules()]), uncompiled(), setting.around():
                 found.append(_follow(setting, mode))
     except Exception as error:
-        first = next(iter((*model.parameters(), *model.buffers())), None)
-        home = torch.device("cpu") if first is None or first.is_meta else first.device
+        home = home_of(model)
+        home = torch.device("cpu") if home.type == "meta" else home
         _, failure = run(model, inputs, lambda setting: found.append(_follow(setting, mode)), home)
         said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         if failure is not None:

@@ -20,7 +20,7 @@ from inspector.records import Check, Measurement
 from inspector.references.execution import execution
 from inspector.references.flop_counter import flop_counter
 from inspector.references.registered import registered
-from inspector.references.running import SMALL_BYTES, memory_needed
+from inspector.references.running import SMALL_BYTES, home_of, memory_needed
 from inspector.references.torchinfo import torchinfo
 from inspector.report.verification import verification_text
 from inspector.verdicts import counter_checks, execution_checks, failed, registered_checks, torchinfo_checks
@@ -145,15 +145,19 @@ def _held(
     """
     checks = compare(prediction, measurement)
     again = _ON_META.get(measurement.reference)
-    home = next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
-    if again is None or home.type == "meta" or measurement.conditions.get("device") != "meta":
+    if again is None or measurement.conditions.get("device") != "meta" or not _differ(checks):
         return measurement, checks
-    if all(check.verdict != "differ" for check in checks) or memory_needed(model, inputs) > SMALL_BYTES:
+    home = home_of(model)
+    if home.type == "meta" or memory_needed(model, inputs) > SMALL_BYTES:
         return measurement, checks
     there = again(model, inputs, home)
     rechecked = compare(prediction, there)
-    agrees = there.failure is None and all(check.verdict != "differ" for check in rechecked)
+    agrees = there.failure is None and not _differ(rechecked)
     return (there, rechecked) if agrees else (measurement, checks)
+
+
+def _differ(checks: tuple[Check, ...]) -> bool:
+    return any(check.verdict == "differ" for check in checks)
 
 
 def compare(prediction: Prediction, measurement: Measurement) -> tuple[Check, ...]:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+#: Words by which a library advises to load what could run code.
+_ADVICE = ("weights_only", "allow_pickle")
+
+
 def read_inputs(path: str) -> Any:
     """Inputs as ``predict(input_data=...)`` takes them.
 
@@ -36,7 +40,12 @@ def read_inputs(path: str) -> Any:
         raise InspectionError(f"--input-file {path}: a file must end in {', '.join(readers)}")
     try:
         return reader(file)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+        if isinstance(error, pickle.UnpicklingError) or any(words in str(error) for words in _ADVICE):
+            raise InspectionError(
+                f"--input-file {file} is no file of plain tensors: it is damaged, or holds objects that could run code "
+                "when loaded, and was not loaded. Save tensors, lists and dicts of tensors alone."
+            ) from error
         said = "" if isinstance(error, KeyError) else str(error).partition("\n")[0]  # a KeyError's text is the key
         said = said or f"it is no {file.suffix} file"
         raise InspectionError(f"--input-file {path} cannot be read: {said}") from error
@@ -45,14 +54,9 @@ def read_inputs(path: str) -> Any:
 def _torch(file: Path) -> Any:
     import torch
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what it cannot load it warns before it raises
-            data = torch.load(file, weights_only=True, map_location="cpu")
-    except Exception as error:
-        if isinstance(error, pickle.UnpicklingError) or _advises(error):
-            raise _not_plain(file) from error
-        raise
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what it cannot load it warns before it raises
+        data = torch.load(file, weights_only=True, map_location="cpu")
     if isinstance(data, (list, tuple)):
         return tuple(data)
     if not isinstance(data, (dict, torch.Tensor)):
@@ -60,29 +64,12 @@ def _torch(file: Path) -> Any:
     return data
 
 
-def _advises(error: Exception) -> bool:
-    """The library's message advises to load what could run code."""
-    return any(words in str(error) for words in ("weights_only", "allow_pickle"))
-
-
-def _not_plain(file: Path) -> InspectionError:
-    return InspectionError(
-        f"--input-file {file} is no file of plain tensors: it is damaged, or holds objects that could run code "
-        "when loaded, and was not loaded. Save tensors, lists and dicts of tensors alone."
-    )
-
-
 def _numpy(file: Path) -> Any:
     import numpy as np
     import torch
 
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            found = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except ValueError as error:
-        if _advises(error):
-            raise _not_plain(file) from error
-        raise
+    with np.load(file, allow_pickle=False) as arrays:
+        found = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     positional = [f"arr_{index}" for index in range(len(found))]  # as np.savez calls arrays without names
     return tuple(found[name] for name in positional) if set(found) == set(positional) else found
 

@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -136,6 +137,12 @@ def _ways(
         yield real, "run for real on generated values, since the meta device could not"
 
 
+def home_of(model: nn.Module) -> torch.device:
+    """Where the model's first tensor lives; the CPU where it has none."""
+    first = next(chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if first is None else first.device
+
+
 def memory_needed(model: nn.Module, inputs: ModelInputs) -> int:
     """Bytes of the model's tensors and its inputs."""
     found = [*model.parameters(), *model.buffers(), *tensors((inputs.args, inputs.kwargs))]
@@ -156,8 +163,7 @@ def _meta_setting(model: nn.Module, inputs: ModelInputs, note: str) -> Setting:
 
 
 def _real_setting(model: nn.Module, inputs: ModelInputs, device: torch.device | str | None, note: str) -> Setting:
-    first = next(iter((*model.parameters(), *model.buffers())), None)
-    home = torch.device("cpu") if first is None else first.device
+    home = home_of(model)
     target = home if device is None else torch.device(device)
     runs = model
     if target.type != home.type or (target.index is not None and target.index != home.index):

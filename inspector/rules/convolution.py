@@ -109,7 +109,7 @@ def convolution(
 ) -> Outcome:
     """F.conv1d, conv2d, conv3d: input (N, C_in, *size) and weight (C_out, C_in/G, *kernel) give (N, C_out, *out)."""
     shape, formula = _convolved(input.shape, weight.shape, stride, padding, dilation, groups, input.is_complex())
-    if bias is not None and (bias.numel() != weight.shape[0] or bias.dtype is not weight.dtype):
+    if bias is not None:
         refuse_bias(bias, weight, weight.shape[0])
     return _stored(input, weight, shape), formula
 
@@ -158,7 +158,7 @@ def transposed_convolution(
     """F.conv_transpose1d/2d/3d: input (N, C_in, *size) and weight (C_in, C_out/G, *kernel) give (N, C_out, *out)."""
     options = (stride, padding, output_padding, groups, dilation)
     shape, formula = _spread_out(input.shape, weight.shape, *options, input.is_complex())
-    if bias is not None and (bias.numel() != weight.shape[1] * groups or bias.dtype is not weight.dtype):
+    if bias is not None:
         refuse_bias(bias, weight, weight.shape[1] * groups)
     return _stored(input, weight, shape), formula
 

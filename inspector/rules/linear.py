@@ -97,11 +97,13 @@ def _of_ranks(name: str, left: int, right: int) -> Rule:
     """The rule of a product that takes these ranks alone and spreads no batch."""
 
     def rule(input: Tensor, other: Tensor) -> Outcome:
-        shapes = f"{list(input.shape)} and {list(other.shape)}"
+        told = ""
         if input.dim() != left or other.dim() != right:
-            raise ShapeError(f"{name} takes tensors of {left} and of {right} axes, got {shapes}")
-        if left == 3 and input.shape[0] != other.shape[0]:
-            raise ShapeError(f"{name} takes batches of one size, got {shapes}")
+            told = f"tensors of {left} and of {right} axes"
+        elif left == 3 and input.shape[0] != other.shape[0]:
+            told = "batches of one size"
+        if told:
+            raise ShapeError(f"{name} takes {told}, got {list(input.shape)} and {list(other.shape)}")
         return matmul(input, other)
 
     rule.__name__ = name
